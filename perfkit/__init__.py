@@ -1,0 +1,1 @@
+"""perfkit: find out why database-backed Python is slow, in the notebook."""

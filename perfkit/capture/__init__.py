@@ -1,0 +1,1 @@
+"""Collectors: each starts, watches one thing, and leaves nothing behind when it stops."""

@@ -1,0 +1,51 @@
+"""What a block asked of memory, and what it kept."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perfkit.model.location import CodeLocation
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationDiff:
+    """Memory that one line holds more (or less) of after the block; the names are those of `tracemalloc`."""
+
+    location: CodeLocation
+    size_diff: int
+    count_diff: int
+
+
+@dataclass(frozen=True, slots=True)
+class RssSample:
+    """Resident memory of the process at one moment of the block."""
+
+    time_ms: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineMemory:
+    """One line of a function that was measured line by line; bytes."""
+
+    location: CodeLocation
+    rss_bytes: int
+    increment_bytes: int
+    occurrences: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryProfile:
+    """Memory of one block. Resident sizes are the process's; traced sizes are what Python asked for.
+
+    `peak_source` says how the resident peak is known: `kernel` is exact, `sampled` may miss short peaks.
+    """
+
+    baseline_bytes: int
+    peak_bytes: int
+    end_bytes: int
+    peak_source: Literal["kernel", "sampled"]
+    rss_samples: tuple[RssSample, ...] = ()
+    traced_peak_bytes: int | None = None
+    traced_growth_bytes: int | None = None
+    growth: tuple[AllocationDiff, ...] = ()
+    lines: tuple[LineMemory, ...] = ()

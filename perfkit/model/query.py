@@ -1,0 +1,122 @@
+"""Statements that a block of code sent to a database."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perfkit.model.location import CodeLocation
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySpan:
+    """One statement, without the values that were bound to it.
+
+    The names follow OpenTelemetry's `db.*` conventions.
+
+    `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
+    different ones without keeping them, `None` where they could not be compared. `returned_rows` is
+    `None` where the driver cannot tell. `loop_id` is equal for all statements that one activation of one
+    loop sent, and `loop_site` is that loop's line. `relationship` is the ORM attribute whose access sent
+    the statement, for example `User.posts`. `batch_size` is the number of parameter sets of an
+    `executemany`. Statements with the same `context_id` were sent by one call into SQLAlchemy.
+    """
+
+    query_text: str
+    fingerprint: str
+    operation_name: str
+    system_name: str
+    duration_ms: float
+    start_ms: float = 0.0
+    parameter_fingerprint: str | None = None
+    returned_rows: int | None = None
+    status: Literal["ok", "error"] = "ok"
+    error_type: str | None = None
+    call_site: CodeLocation | None = None
+    loop_site: CodeLocation | None = None
+    loop_id: int | None = None
+    relationship: str | None = None
+    thread_id: int = 0
+    task_id: str | None = None
+    batch_size: int = 1
+    context_id: int = 0
+
+    @property
+    def end_ms(self) -> float:
+        """When the statement ended, in milliseconds after the start of the block."""
+        return self.start_ms + self.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCounts:
+    """Messages that frame the statements; each is a round trip of its own, though no cursor sees it."""
+
+    begins: int = 0
+    commits: int = 0
+    rollbacks: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.begins + self.commits + self.rollbacks
+
+
+@dataclass(frozen=True, slots=True)
+class QueryGroup:
+    """All statements of one shape, in the order in which they were sent."""
+
+    fingerprint: str
+    spans: tuple[QuerySpan, ...]
+    indexes: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """How many statements have this shape."""
+        return len(self.spans)
+
+    @property
+    def total_ms(self) -> float:
+        """Their time together, in milliseconds."""
+        return sum(span.duration_ms for span in self.spans)
+
+    @property
+    def returned_rows(self) -> int | None:
+        """Their rows together; `None` as soon as one of them is unknown."""
+        rows = [span.returned_rows for span in self.spans]
+        return None if None in rows else sum(row for row in rows if row is not None)
+
+
+def group_queries(spans: tuple[QuerySpan, ...]) -> tuple[QueryGroup, ...]:
+    """Group statements by shape, the group with the most time first.
+
+    Args:
+        spans: the statements of one block.
+
+    Returns:
+        One group a fingerprint; ties keep the order of first appearance.
+    """
+    members: dict[str, list[int]] = {}
+    for index, span in enumerate(spans):
+        members.setdefault(span.fingerprint, []).append(index)
+    groups = [
+        QueryGroup(fingerprint, tuple(spans[i] for i in indexes), tuple(indexes))
+        for fingerprint, indexes in members.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: -group.total_ms))
+
+
+def busy_ms(spans: tuple[QuerySpan, ...]) -> float:
+    """Time during which at least one statement was under way: the union of intervals, not their sum.
+
+    Args:
+        spans: statements of one block, from any number of threads and tasks.
+
+    Returns:
+        Milliseconds. Statements that overlap count once (the way Sentry's span time is computed).
+    """
+    total = 0.0
+    covered_until = 0.0
+    for span in sorted(spans, key=lambda span: span.start_ms):
+        start = max(span.start_ms, covered_until)
+        if span.end_ms > start:
+            total += span.end_ms - start
+            covered_until = span.end_ms
+    return total

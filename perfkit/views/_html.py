@@ -1,0 +1,200 @@
+"""The few HTML pieces that every view is made of.
+
+JupyterLab shows an untrusted notebook's stored output sanitised: `<style>`, `<svg>`, `<script>`, `id` and
+CSS variables are gone; literal inline styles, tables, `<details>` and data-URI pictures stay. So everything
+here is literal and inline, and every colour reads on white and on black: greys are translucent, text takes
+the page's colour, and strong colours carry their own background.
+"""
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
+MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+LINE = "rgba(128,128,128,.28)"
+SHADE = "rgba(128,128,128,.10)"
+MUTED = "opacity:.72"
+# Each pair reads with a contrast of at least 4.5 to 1 (WCAG AA).
+PILLS = {
+    "fix now": ("#b42318", "#ffffff"),
+    "worth it": ("#9a5b00", "#ffffff"),
+    "info": ("#3f5f8a", "#ffffff"),
+    "good": ("#1f7a45", "#ffffff"),
+    "bad": ("#b42318", "#ffffff"),
+    "neutral": ("#5b6470", "#ffffff"),
+}
+BAR = "#3f7fbf"
+BAR_STRONG = "#c8601a"
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """Markup that is already safe. Anything that is not `Html` is escaped before it is shown."""
+
+    markup: str
+
+    def __str__(self) -> str:
+        return self.markup
+
+
+Content = Html | str | int | float | None
+
+
+def esc(content: Content) -> str:
+    """Make content safe to show: `Html` as it is, everything else escaped; `None` is empty."""
+    if isinstance(content, Html):
+        return content.markup
+    return "" if content is None else html.escape(_showable(str(content)), quote=True)
+
+
+def _showable(text: str) -> str:
+    """Lone surrogates cannot be written as UTF-8; show them as escapes rather than fail."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def join(parts: Iterable[Content], separator: str = "") -> Html:
+    """Several pieces after each other; the separator is markup."""
+    return Html(separator.join(esc(part) for part in parts))
+
+
+def tag(name: str, content: Content = "", style: str = "", **attributes: str) -> Html:
+    """One element with a literal inline style."""
+    pairs = ({"style": style} if style else {}) | attributes
+    attrs = "".join(f' {key}="{html.escape(value, quote=True)}"' for key, value in pairs.items())
+    return Html(f"<{name}{attrs}>{esc(content)}</{name}>")
+
+
+def css(*declarations: str) -> str:
+    """Inline style from declarations."""
+    return ";".join(declarations)
+
+
+def card(*parts: Content) -> Html:
+    """The frame around one whole result."""
+    style = css(
+        f"{FONT};font-size:13px;line-height:1.5;max-width:1080px;border:1px solid {LINE}",
+        "border-radius:8px;padding:14px 16px;margin:4px 0",
+    )
+    return tag("div", join(parts), style)
+
+
+def heading(text: Content, note: Content = "") -> Html:
+    """The title line of a card, with a quiet remark after it."""
+    quiet = tag("span", note, f"font-weight:400;margin-left:10px;{MUTED}") if note else ""
+    return tag("div", join([text, quiet]), "font-size:15px;font-weight:650;margin:0 0 8px")
+
+
+def section(text: Content) -> Html:
+    """The title of a part within a card."""
+    return tag("div", text, "font-weight:650;margin:14px 0 6px")
+
+
+def pill(text: str, kind: str = "neutral") -> Html:
+    """A short label on a strong colour; `kind` is a key of `PILLS`."""
+    background, colour = PILLS[kind]
+    style = css(
+        f"display:inline-block;background:{background};color:{colour};border-radius:10px",
+        "padding:1px 9px;font-size:11.5px;font-weight:600;white-space:nowrap",
+    )
+    return tag("span", text, style)
+
+
+def tiles(pairs: Iterable[tuple[Content, Content]]) -> Html:
+    """Numbers that matter side by side: `(value, what it is)`."""
+    cell = "display:inline-block;vertical-align:top;margin:0 26px 8px 0"
+    return join(
+        tag(
+            "div",
+            join(
+                [
+                    tag("div", value, "font-size:19px;font-weight:650"),
+                    tag("div", label, f"font-size:12px;{MUTED}"),
+                ]
+            ),
+            cell,
+        )
+        for value, label in pairs
+    )
+
+
+def code(text: str) -> Html:
+    """A piece of code within a sentence."""
+    return tag(
+        "code",
+        text,
+        f"{MONO};font-size:12px;background:{SHADE};padding:1px 4px;border-radius:4px;color:inherit",
+    )
+
+
+def code_block(text: Content) -> Html:
+    """Code on lines of its own; long lines scroll."""
+    style = css(
+        f"{MONO};font-size:12px;line-height:1.45;background:{SHADE};color:inherit",
+        "padding:8px 10px;border-radius:6px;margin:6px 0;overflow-x:auto;white-space:pre",
+    )
+    return tag("pre", text, style)
+
+
+def paragraph(text: Content, *, quiet: bool = False) -> Html:
+    """A sentence or two; a quiet one steps back."""
+    return tag("p", text, f"margin:4px 0;{MUTED}" if quiet else "margin:4px 0")
+
+
+def details(summary: Content, body: Content, *, is_open: bool = False) -> Html:
+    """Something to unfold; it needs no script."""
+    opened = " open" if is_open else ""
+    title = tag("summary", summary, "cursor:pointer;font-weight:600;margin:6px 0")
+    return Html(f"<details{opened}>{title}{esc(body)}</details>")
+
+
+def table(
+    headers: Sequence[Content], rows: Iterable[Sequence[Content]], *, numeric: Sequence[int] = ()
+) -> Html:
+    """A table that scrolls when it is wider than the page; `numeric` columns stand to the right."""
+
+    def cell(name: str, column: int, content: Content) -> Html:
+        align = "right" if column in numeric else "left"
+        weight = "font-weight:600;white-space:nowrap" if name == "th" else "font-weight:400"
+        style = css(
+            f"text-align:{align};vertical-align:top;padding:4px 10px 4px 0",
+            f"border-bottom:1px solid {LINE};background:transparent;color:inherit;{weight}",
+        )
+        scope = {"scope": "col"} if name == "th" else {}
+        return tag(name, content, style, **scope)
+
+    head = tag("tr", join(cell("th", i, text) for i, text in enumerate(headers)), "background:transparent")
+    body = join(
+        tag("tr", join(cell("td", i, content) for i, content in enumerate(row)), "background:transparent")
+        for row in rows
+    )
+    inner = tag(
+        "table",
+        join([tag("thead", head), tag("tbody", body)]),
+        "border-collapse:collapse;font-size:12.5px;margin:4px 0;width:100%;color:inherit",
+    )
+    return tag("div", inner, "overflow-x:auto")
+
+
+def bar(share: float, *, strong: bool = False, width_px: int = 120) -> Html:
+    """A share from 0 to 1 as a bar; the number stands beside it for those who cannot see it."""
+    share = min(1.0, max(0.0, share))
+    fill = css(
+        f"display:inline-block;height:9px;width:{round(share * width_px)}px",
+        f"background:{BAR_STRONG if strong else BAR};border-radius:2px",
+    )
+    rail = css(
+        f"display:inline-block;height:9px;width:{width_px}px;background:{SHADE}",
+        "border-radius:2px;line-height:9px;margin-right:6px;text-align:left",
+    )
+    return join([tag("span", tag("span", "", fill), rail), f"{share:.0%}"])
+
+
+def picture(svg: str, alternative_text: str) -> Html:
+    """A drawing as a data-URI picture, which the sanitiser leaves alone, with its text alternative."""
+    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return Html(
+        f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alternative_text, quote=True)}" '
+        'style="max-width:100%;height:auto">'
+    )
