@@ -1,0 +1,70 @@
+"""Whose code a line is, and what the person calls the place: `Cell In[7], line 3`."""
+
+import functools
+import linecache
+import os
+import sys
+import sysconfig
+from types import CodeType
+
+from perfkit.model.location import CodeLocation
+
+_PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH120 - compared as text
+_LIBRARY_DIRS = tuple(
+    {
+        os.path.normcase(path) + os.sep
+        for path in (
+            *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+            _PACKAGE_DIR,
+        )
+        if path
+    }
+)
+_LIBRARY_PARTS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@functools.lru_cache(maxsize=4096)
+def is_user_file(file_path: str) -> bool:
+    """Whether code in this file is the user's, not Python's, a library's or perfkit's.
+
+    Args:
+        file_path: `co_filename` of a code object.
+
+    Returns:
+        True for scripts, tests, the user's packages and cells of IPython; false for generated code such as
+        `<string>`, which no person can open.
+    """
+    if file_path.startswith("<"):
+        return file_path.startswith(("<ipython-input", "<stdin", "<python-input"))
+    path = os.path.normcase(file_path)
+    return not path.startswith(_LIBRARY_DIRS) and not any(part in path for part in _LIBRARY_PARTS)
+
+
+def cell_name(file_path: str) -> str | None:
+    """The prompt of the cell that this file holds, such as `In[7]`; `None` for a file that is no cell."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return None
+    label = shell.compile.format_code_name(file_path)
+    return label[1].replace("[ ", "[") if label and label[0] == "Cell" else None
+
+
+def code_location(file_path: str, line_number: int, function_name: str) -> CodeLocation:
+    """The place, with its cell and its source text where they can be had.
+
+    Args:
+        file_path: `co_filename` of the code.
+        line_number: counted from 1.
+        function_name: `co_name`, or `co_qualname` where it is known.
+    """
+    source = linecache.getline(file_path, line_number).strip()
+    return CodeLocation(file_path, line_number, function_name, cell_name(file_path), source)
+
+
+def line_at(code: CodeType, instruction_offset: int) -> int:
+    """The line of the instruction at this offset (`f_lasti`); the function's first line where it has none."""
+    for start, end, line in code.co_lines():
+        if start <= instruction_offset < end:
+            return line or code.co_firstlineno
+    return code.co_firstlineno
