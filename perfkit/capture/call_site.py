@@ -5,11 +5,12 @@ import linecache
 import os
 import sys
 import sysconfig
+from pathlib import Path
 from types import CodeType
 
 from perfkit.model.location import CodeLocation
 
-_PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH120 - compared as text
+_PACKAGE_DIR = str(Path(__file__).parent.parent)
 _LIBRARY_DIRS = tuple(
     {
         os.path.normcase(path) + os.sep
@@ -59,6 +60,8 @@ def code_location(file_path: str, line_number: int, function_name: str) -> CodeL
         function_name: `co_name`, or `co_qualname` where it is known.
     """
     source = linecache.getline(file_path, line_number).strip()
+    if function_name.startswith("<cell line"):  # what some versions of IPython call a cell's module
+        function_name = "<module>"
     return CodeLocation(file_path, line_number, function_name, cell_name(file_path), source)
 
 

@@ -1,0 +1,183 @@
+"""Proof that statements come from one loop: the same call of the same function, at the same instruction.
+
+A statement sent twice from one line is not yet a loop: the line may stand in a helper that two other lines
+call. The loop is where the two call chains meet: the deepest frame that was on the stack both times. If
+that frame stood at the same instruction both times, the instruction runs again and again: a loop, or
+recursion, or `map`. If it stood at another instruction, two lines sent a statement each.
+
+To recognise a frame again we must not keep it: a kept frame keeps its local variables alive, and with them
+ORM objects that SQLAlchemy's identity map would otherwise forget, so that the program would send fewer
+statements than without us. Instead, a frame is marked through its `f_trace` attribute, which Python leaves
+alone as long as no debugger traces the frame, and which dies with the frame.
+"""
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from perfkit.capture.call_site import is_user_file
+
+# Far deeper than real call chains; bounds the cost at the recursion limit.
+_MAX_FRAMES = 400
+# An event loop runs unrelated tasks from one frame: what is above it is no loop of the user's.
+_EVENT_LOOPS = tuple(
+    os.path.join(*parts)  # noqa: PTH118 - compared as text
+    for parts in (
+        ("asyncio", "events.py"),
+        ("asyncio", "base_events.py"),
+        ("asyncio", "runners.py"),
+        ("trio", "_core", "_run.py"),
+    )
+)
+
+
+class Instruction(NamedTuple):
+    """A place in the code, resolved to a line only when somebody wants to read it."""
+
+    code: CodeType
+    offset: int
+
+
+class Position(NamedTuple):
+    """Where a statement was sent from; `None` where no line of the user's is on the stack."""
+
+    call: Instruction | None
+    loop_id: int | None
+
+
+class _Visit:
+    """The first statement of one shape that one instruction of one frame sent, and the loop it began."""
+
+    __slots__ = ("first_serial", "loop_id")
+
+    def __init__(self, first_serial: int) -> None:
+        self.first_serial = first_serial
+        self.loop_id: int | None = None
+
+
+class _Mark:
+    """What was seen at one frame: by shape, by instruction."""
+
+    __slots__ = ("owner", "seen")
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.seen: dict[object, dict[int, _Visit]] = {}
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        """Do nothing: a debugger that starts inside the block calls this in place of a trace function."""
+
+
+class LoopFinder:
+    """Finds, for each statement of a block, the user's line and the loop around it."""
+
+    def __init__(self) -> None:
+        self._owner = object()
+        self._loops: dict[int, Instruction] = {}
+        self._first_of_loop: dict[int, int] = {}
+        self._ids = itertools.count(1)
+
+    def locate(self, frame: FrameType | None, key: object, serial: int) -> Position:
+        """Place one statement.
+
+        Args:
+            frame: the innermost frame to look at.
+            key: the statement's shape; only statements of one shape form a loop.
+            serial: number of the statement within the block.
+
+        Returns:
+            The innermost line of the user's and the loop that is proved so far.
+        """
+        call: Instruction | None = None
+        entered: FrameType | None = None
+        for frame_ in _stack(frame):
+            if not is_user_file(frame_.f_code.co_filename):
+                entered = frame_
+                continue
+            if entered is not None:
+                visit, is_new = self._visit(entered, key, serial)
+                if not is_new:
+                    # A library that loops over the user's callback, as pandas' apply does, is called from
+                    # the line we want. One that loops for itself, as eager loading in chunks, is no loop.
+                    loop_id = self._prove(visit, frame_) if visit and call else None
+                    return Position(call or _at(frame_), loop_id)
+            call = call or _at(frame_)
+            visit, is_new = self._visit(frame_, key, serial)
+            if not is_new:
+                return Position(call, self._prove(visit, frame_) if visit else None)
+            entered = None
+        return Position(call, None)
+
+    def loop_of(self, serial: int, loop_id: int | None) -> int | None:
+        """The loop of a statement, now that the block is over: its first statement learns of it last."""
+        return self._first_of_loop.get(serial, loop_id)
+
+    def instruction(self, loop_id: int) -> Instruction:
+        """The loop's place in the code."""
+        return self._loops[loop_id]
+
+    def forget(self) -> None:
+        """Take the marks off every frame that is still running."""
+        for top in sys._current_frames().values():
+            for frame in _stack(top):
+                if isinstance(frame.f_trace, _Mark) and frame.f_trace.owner is self._owner:
+                    frame.f_trace = None
+
+    def _visit(self, frame: FrameType, key: object, serial: int) -> tuple[_Visit | None, bool]:
+        """What is known of this frame and shape; `(None, False)` where another line of it sent the shape."""
+        mark = frame.f_trace
+        if mark is None:
+            mark = frame.f_trace = _Mark(self._owner)
+        elif not isinstance(mark, _Mark):
+            return _Visit(serial), True  # a debugger traces this frame: its mark is not ours to change
+        elif mark.owner is not self._owner:
+            mark.owner, mark.seen = self._owner, {}
+        visits = mark.seen.get(key)
+        if visits is None:
+            mark.seen[key] = {frame.f_lasti: (visit := _Visit(serial))}
+            return visit, True
+        known = visits.get(frame.f_lasti)
+        if known is None:
+            visits[frame.f_lasti] = _Visit(serial)
+            return None, False
+        return known, False
+
+    def _prove(self, visit: _Visit, frame: FrameType) -> int:
+        if visit.loop_id is None:
+            visit.loop_id = next(self._ids)
+            self._loops[visit.loop_id] = _at(frame)
+            # The deepest loop is proved first, so a later one never takes a statement away from it.
+            self._first_of_loop.setdefault(visit.first_serial, visit.loop_id)
+        return visit.loop_id
+
+
+def _at(frame: FrameType) -> Instruction:
+    return Instruction(frame.f_code, frame.f_lasti)
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames from here outwards, across greenlets, up to the event loop."""
+    greenlet: Any = None
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            greenlet = _outer_greenlet(greenlet)
+            if greenlet is None:
+                return
+            frame = greenlet.gr_frame
+            continue
+        if frame.f_code.co_filename.endswith(_EVENT_LOOPS):
+            return
+        yield frame
+        frame = frame.f_back
+
+
+def _outer_greenlet(greenlet: Any) -> Any:
+    """The greenlet that is waiting for this one: SQLAlchemy runs its async API in a greenlet of its own."""
+    module = sys.modules.get("greenlet")
+    if module is None:
+        return None
+    current = module.getcurrent() if greenlet is None else greenlet
+    return current.parent

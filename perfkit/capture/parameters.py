@@ -1,0 +1,75 @@
+"""Names for parameter values: equal values get equal names, and no value can be read from a name."""
+
+import datetime
+import decimal
+import itertools
+import uuid
+
+# Only these: comparing or hashing an object of the user's would run the user's code.
+_PLAIN = frozenset(
+    {
+        bool, int, float, complex, str, bytes, type(None), decimal.Decimal, uuid.UUID,
+        datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
+    }
+)  # fmt: skip
+# Hashing is linear in the length; a statement with a value of this size is never sent by mistake twice.
+_MAX_LENGTH = 65_536
+_MAX_VALUES = 2_000
+
+
+class ParameterNames:
+    """Hands out `p1`, `p2`, … for parameter sets as they come."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._numbers = itertools.count(1)
+
+    def name(self, parameters: object) -> str | None:
+        """The name of these parameters.
+
+        Args:
+            parameters: what the driver was given: a mapping or a sequence.
+
+        Returns:
+            A name that is equal for equal values, or `None` where they cannot be compared without running
+            the user's code or hashing more than 64 KiB. Only a hash is kept of the values.
+        """
+        values = _flat(parameters)
+        if values is None:
+            return None
+        digest = hash(values)
+        known = self._names.get(digest)
+        if known is None:
+            known = self._names[digest] = f"p{next(self._numbers)}"
+        return known
+
+
+def _flat(parameters: object) -> tuple[object, ...] | None:
+    if parameters is None:
+        return ()
+    if type(parameters) is dict:
+        items: list[object] = []
+        for key, value in parameters.items():
+            items.append(key)
+            items.append(value)
+    elif type(parameters) in (list, tuple):
+        items = list(parameters)  # type: ignore[call-overload]
+    else:
+        return None
+    if len(items) > _MAX_VALUES:
+        return None
+    return tuple(_with_type(item) for item in items) if all(map(_is_plain, items)) else None
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind in (list, tuple):
+        return len(value) <= _MAX_VALUES and all(map(_is_plain, value))  # type: ignore[arg-type,call-overload]
+    return kind in _PLAIN and (kind not in (str, bytes) or len(value) <= _MAX_LENGTH)  # type: ignore[arg-type]
+
+
+def _with_type(value: object) -> object:
+    """`1`, `1.0` and `True` are equal in Python and different in SQL."""
+    if type(value) in (list, tuple):
+        return tuple(_with_type(item) for item in value)  # type: ignore[attr-defined]
+    return value if type(value) in (int, str) else (type(value).__name__, value)
