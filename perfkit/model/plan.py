@@ -1,35 +1,44 @@
 """A query plan: fields are what the database said, properties are what we computed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from perfkit.model.location import CodeLocation
+from perfkit.model.plan_node import Buffers, NodeShare, PlanNode
+from perfkit.model.plan_times import plan_shares
+
+__all__ = ["Buffers", "NodeShare", "OutsideTime", "Plan", "PlanNode", "TriggerTime"]
 
 
 @dataclass(frozen=True, slots=True)
-class PlanNode:
-    """One node of a plan. `node_id` is its number in reading order, the root is 0."""
+class TriggerTime:
+    """One trigger: its time over all calls, in milliseconds. It stands outside the nodes."""
 
-    node_id: int
-    node_type: str
-    children: tuple["PlanNode", ...] = ()
-    plan_rows: float | None = None
-    actual_rows: float | None = None
-    actual_loops: int | None = None
-    actual_total_time: float | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    name: str
+    time_ms: float
+    calls: float = 0
+    relation_name: str | None = None
+    constraint_name: str | None = None
 
-    def walk(self) -> Iterator["PlanNode"]:
-        """This node and all below it, in reading order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+
+@dataclass(frozen=True, slots=True)
+class OutsideTime:
+    """Time of a statement that no node holds, in milliseconds."""
+
+    name: str
+    time_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of one statement."""
+    """The plan of one statement. Times are milliseconds, `None` where the database did not give them.
+
+    `analyzed` says that the statement was executed for this plan. `executions` is how often the measured
+    block sent it. `jit_time_ms` stands inside the nodes' times; planning, triggers and serialization do
+    not. `settings` are the planner's settings that differ from their defaults, `attributes` what else the
+    database said about the whole statement, under its own names. `notes` say what the plan cannot show.
+    """
 
     system_name: str
     query_text: str
@@ -41,7 +50,70 @@ class Plan:
     executions: int = 1
     call_site: CodeLocation | None = None
     notes: tuple[str, ...] = ()
+    triggers: tuple[TriggerTime, ...] = ()
+    serialization_time_ms: float | None = None
+    jit_time_ms: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    after_query_ms: float = field(default=0.0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """A node's own share depends on the whole tree: the plan holds copies that know theirs."""
+        result = plan_shares(self.root)
+        shares = iter(result.shares)
+        object.__setattr__(self, "root", _with_shares(self.root, shares))
+        object.__setattr__(self, "after_query_ms", result.after_query_ms)
 
     def nodes(self) -> Iterator[PlanNode]:
         """Every node, in reading order."""
         return self.root.walk()
+
+    def node(self, node_id: int) -> PlanNode:
+        """The node with this number; `KeyError` where there is none."""
+        for node in self.nodes():
+            if node.node_id == node_id:
+                return node
+        raise KeyError(node_id)
+
+    @property
+    def parents(self) -> Mapping[int, PlanNode]:
+        """The parent of each node by the child's number; the root has none."""
+        return {child.node_id: node for node in self.nodes() for child in node.children}
+
+    @property
+    def duration_ms(self) -> float | None:
+        """Execution time, or the root's time where the database gave no other; `None` if not measured."""
+        return self.root.total_time_ms if self.execution_time_ms is None else self.execution_time_ms
+
+    @property
+    def trigger_time_ms(self) -> float:
+        """Time of all triggers together, in milliseconds."""
+        return sum(trigger.time_ms for trigger in self.triggers)
+
+    @property
+    def outside_times(self) -> tuple[OutsideTime, ...]:
+        """Where time went that no node holds, in the order in which it passed, without what took none.
+
+        Planning is not part of the execution time, everything else is. "Start and end" is the rest:
+        starting and stopping the executor and removing temporary files. `BEFORE` triggers run inside a
+        node, so triggers count only as far as the execution time has room beside the nodes.
+        """
+        inside = self.root.total_time_ms or 0.0
+        serialization = self.serialization_time_ms or 0.0
+        rest = max(0.0, (self.execution_time_ms or 0.0) - inside - serialization - self.after_query_ms)
+        triggers = min(self.trigger_time_ms, rest)
+        times = (
+            ("planning", self.planning_time_ms or 0.0),
+            ("after the main query", self.after_query_ms),
+            ("triggers", triggers),
+            ("serialization of the result", serialization),
+            ("start and end", rest - triggers),
+        )
+        return tuple(OutsideTime(name, time_ms) for name, time_ms in times if time_ms > 0)
+
+
+def _with_shares(node: PlanNode, shares: Iterator[NodeShare]) -> PlanNode:
+    share = next(shares)
+    copy = replace(node, children=tuple(_with_shares(child, shares) for child in node.children))
+    object.__setattr__(copy, "share", share)
+    return copy
