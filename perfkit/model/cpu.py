@@ -33,7 +33,8 @@ class FunctionProfile:
 class CpuProfile:
     """A whole profile. `attributed_ms` of `wall_ms` is what the functions account for.
 
-    `CallerEdge.caller` is an index into `functions`.
+    `CallerEdge.caller` is an index into `functions`. `notes` say where the rest of the wall time went, as
+    far as that can be told, and what else a reader of the numbers must know.
     """
 
     engine: str
@@ -41,6 +42,7 @@ class CpuProfile:
     attributed_ms: float
     cpu_ms: float
     functions: tuple[FunctionProfile, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def coverage(self) -> float:

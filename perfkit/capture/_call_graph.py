@@ -1,0 +1,217 @@
+"""From the profiler's raw entries to the functions that are worth showing.
+
+Two things stand between cProfile's entries and the truth about a notebook cell. IPython compiles each
+statement of a cell to a code object of its own, all named `<module>` at line 1, of which `pstats` keeps one:
+here they are told apart by their lines. And around the block stand the frames that run it (IPython, the event
+loop, perfkit itself), which are taken out and added up instead.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from perfkit.capture._code_origin import Origin, origin
+from perfkit.capture.call_site import cell_name, code_location
+from perfkit.model.cpu import CallerEdge, FunctionProfile
+from perfkit.model.location import CodeLocation
+
+Label = tuple[str, int, str]
+# What perfkit's own collectors call to do their work, beside the standard library and built-ins.
+_OWN_HELPERS = ("sqlglot", "psutil")
+# Called through perfkit or not: this is the work of the block.
+_DATABASE_CALLS = ("sqlite3.", "psycopg", "pymysql", "MySQLdb", "asyncpg")
+_LOOP_WAITS = ("selectors.py", "windows_events.py")
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """Calls of one function by another; times in seconds."""
+
+    ncalls: int = 0
+    primitive_calls: int = 0
+    tottime: float = 0.0
+    cumtime: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One function while the graph is worked on; times in seconds."""
+
+    label: Label
+    origin: Origin
+    ncalls: int = 0
+    primitive_calls: int = 0
+    tottime: float = 0.0
+    cumtime: float = 0.0
+    callers: dict[Label, Edge] = field(default_factory=dict)
+
+    @property
+    def is_called_from_outside(self) -> bool:
+        """Whether something that was running before the start has called it."""
+        return self.ncalls > sum(edge.ncalls for edge in self.callers.values())
+
+
+Graph = dict[Label, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockProfile:
+    """The block's functions, and what was taken out of them, in seconds."""
+
+    functions: tuple[FunctionProfile, ...]
+    loop_wait: float = 0.0
+    host: float = 0.0
+    own: float = 0.0
+    ran_event_loop: bool = False
+
+
+def block_profile(entries: Iterable[Any]) -> BlockProfile:
+    """Sort out raw entries.
+
+    Args:
+        entries: what `_lsprof.Profiler.getstats` returned.
+
+    Returns:
+        The functions of the block, the longest own time first, and the sums of what else ran in its thread.
+    """
+    graph = build_graph(list(entries))
+    own = _closed_set(graph, _always_own, _may_serve_perfkit)
+    host = _closed_set(graph, lambda row: row.label in own, _may_serve_host) - own
+    wait = sum(_loop_waits(graph, host))
+    host_time = sum(graph[label].tottime for label in host) - wait
+    own_time = sum(graph[label].tottime for label in own)
+    ran_event_loop = any("asyncio" in label[0] for label in host)
+    _take_out(graph, own | host)
+    return BlockProfile(_functions(graph), wait, max(0.0, host_time), own_time, ran_event_loop)
+
+
+def build_graph(entries: list[Any]) -> Graph:
+    """Functions by label, entries of equal label merged, with their callers."""
+    by_statement = _statement_files(entries)
+    labels = {id(entry.code): _label(entry.code, by_statement) for entry in entries}
+    graph: Graph = {}
+    for entry in entries:
+        label = labels[id(entry.code)]
+        row = graph.setdefault(label, Row(label, origin(label[0])))
+        _add(row, entry)
+    for entry in entries:
+        for call in entry.calls or ():
+            if id(call.code) in labels:
+                callers = graph[labels[id(call.code)]].callers
+                _add(callers.setdefault(labels[id(entry.code)], Edge()), call)
+    return graph
+
+
+def _add(to: Row | Edge, entry: Any) -> None:
+    to.ncalls += entry.callcount
+    to.primitive_calls += entry.callcount - entry.reccallcount
+    to.tottime += entry.inlinetime
+    to.cumtime += entry.totaltime
+
+
+def _statement_files(entries: list[Any]) -> set[str]:
+    """Files whose `<module>` rows are statements: those of cells, and those with more than one."""
+    count = Counter(
+        entry.code.co_filename
+        for entry in entries
+        if isinstance(entry.code, CodeType) and entry.code.co_name == "<module>"
+    )
+    return {file_path for file_path, rows in count.items() if rows > 1 or cell_name(file_path)}
+
+
+def _label(code: CodeType | str, by_statement: set[str]) -> Label:
+    if isinstance(code, str):
+        return ("~", 0, code)
+    line = code.co_firstlineno
+    if code.co_name == "<module>" and code.co_filename in by_statement:
+        line = min((number for *_, number in code.co_lines() if number), default=line)
+    return (code.co_filename, line, code.co_qualname)
+
+
+def _closed_set(
+    graph: Graph, is_member: Callable[[Row], bool], may_follow: Callable[[Row], bool]
+) -> set[Label]:
+    """The members, and of the rest that may follow them the largest set that nothing else calls."""
+    members = {row.label for row in graph.values() if is_member(row)}
+    followers = {row.label for row in graph.values() if row.label not in members and may_follow(row)}
+    changed = True
+    while changed:
+        inside = members | followers
+        stray = {label for label in followers if any(c not in inside for c in graph[label].callers)}
+        followers -= stray
+        changed = bool(stray)
+    return members | followers
+
+
+def _always_own(row: Row) -> bool:
+    return row.origin == "own"
+
+
+def _may_serve_perfkit(row: Row) -> bool:
+    if not row.callers or row.is_called_from_outside:
+        return False
+    if row.origin == "builtin":
+        return not any(name in row.label[2] for name in _DATABASE_CALLS)
+    return row.origin in ("stdlib", "host") or any(f"/{name}/" in row.label[0] for name in _OWN_HELPERS)
+
+
+def _may_serve_host(row: Row) -> bool:
+    if row.origin == "host":
+        return True
+    return row.origin in ("builtin", "stdlib") and bool(row.callers) and not row.is_called_from_outside
+
+
+def _loop_waits(graph: Graph, host: set[Label]) -> Iterable[float]:
+    """Time that the event loop had nothing to do: its selector's built-in calls."""
+    for row in graph.values():
+        if row.origin == "builtin":
+            for caller, edge in row.callers.items():
+                if caller in host and caller[0].endswith(_LOOP_WAITS):
+                    yield edge.tottime
+
+
+def _take_out(graph: Graph, labels: set[Label]) -> None:
+    for label in labels:
+        del graph[label]
+    for row in graph.values():
+        for label in labels & row.callers.keys():
+            edge = row.callers.pop(label)
+            # A built-in or library function that both sides call keeps the block's calls only; code of
+            # the user runs for the user, whoever calls it.
+            if row.origin in ("builtin", "stdlib", "host"):
+                _subtract(row, edge)
+
+
+def _subtract(row: Row, edge: Edge) -> None:
+    row.ncalls -= edge.ncalls
+    row.primitive_calls -= edge.primitive_calls
+    row.tottime = max(0.0, row.tottime - edge.tottime)
+    row.cumtime = max(0.0, row.cumtime - edge.cumtime)
+
+
+def _functions(graph: Graph) -> tuple[FunctionProfile, ...]:
+    rows = sorted(graph.values(), key=lambda row: (-row.tottime, -row.cumtime, row.label))
+    index = {row.label: number for number, row in enumerate(rows)}
+    return tuple(_function(row, index) for row in rows)
+
+
+def _function(row: Row, index: dict[Label, int]) -> FunctionProfile:
+    is_user_code = row.origin == "user"
+    # A source line says something to the one who wrote it; reading every library's file would take longer
+    # than the rest of the profile.
+    location = code_location(*row.label) if is_user_code else CodeLocation(*row.label)
+    callers = (
+        CallerEdge(index[label], edge.ncalls, edge.primitive_calls, edge.tottime, edge.cumtime)
+        for label, edge in row.callers.items()
+    )
+    return FunctionProfile(
+        location,
+        row.ncalls,
+        row.primitive_calls,
+        row.tottime,
+        row.cumtime,
+        is_user_code,
+        tuple(sorted(callers, key=lambda edge: -edge.cumtime)),
+    )

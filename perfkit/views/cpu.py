@@ -1,0 +1,236 @@
+"""A CPU profile as a table: the person's own code apart from what it calls, worst first."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.views._format import counted, milliseconds
+from perfkit.views._html import (
+    Content,
+    Html,
+    bar,
+    card,
+    code,
+    details,
+    heading,
+    join,
+    paragraph,
+    section,
+    table,
+    tag,
+    tiles,
+)
+
+# A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
+_DETAILED = 5
+_NEIGHBOURS = 6
+_NAME_CHARACTERS = 80
+_HEADERS = ("own time", "share", "cumulative", "calls", "per call", "place", "function")
+
+
+def place(function: FunctionProfile) -> str:
+    """Where a function stands, in short: `In[7]:3`, `services.py:42`, `built-in`."""
+    location = function.location
+    if location.file_path == "~":
+        return "built-in"
+    return f"{location.cell or PurePath(location.file_path).name}:{location.line_number}"
+
+
+def function_name(function: FunctionProfile) -> str:
+    """What to call a function: its name, or for a statement of a cell its source; 80 characters at most."""
+    location = function.location
+    name = location.function_name
+    if name == "<module>" and location.source_text:
+        name = location.source_text
+    return name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…"
+
+
+def coverage_line(profile: CpuProfile) -> str:
+    """How much of the wall time the profile accounts for, and who measured it."""
+    attributed, wall = milliseconds(profile.attributed_ms), milliseconds(profile.wall_ms)
+    return (
+        f"attributed {attributed} of {wall} ({profile.coverage:.0%}) · engine: {profile.engine} · "
+        f"on a CPU {milliseconds(profile.cpu_ms)}"
+    )
+
+
+def rows(profile: CpuProfile) -> list[dict[str, object]]:
+    """One row a function, for a DataFrame; worst own time first.
+
+    Args:
+        profile: what to list.
+
+    Returns:
+        Plain values; times in milliseconds, `share` from 0 to 1 of the attributed time.
+    """
+    return [
+        {
+            "function": f.location.function_name,
+            "place": place(f),
+            "own_ms": f.tottime * 1000,
+            "share": _share(f, profile),
+            "cumulative_ms": f.cumtime * 1000,
+            "calls": f.ncalls,
+            "primitive_calls": f.primitive_calls,
+            "per_call_ms": _per_call_ms(f),
+            "is_user_code": f.is_user_code,
+            "file_path": f.location.file_path,
+            "line_number": f.location.line_number,
+        }
+        for f in _worst_first(profile.functions)
+    ]
+
+
+def as_text(profile: CpuProfile, top: int = 15) -> str:
+    """The profile for a terminal.
+
+    Args:
+        profile: what to show.
+        top: how many functions of each group.
+    """
+    lines = [coverage_line(profile), *(f"  {note}" for note in profile.notes)]
+    for title, group in _groups(profile):
+        lines += ["", title, *_text_table([_cells(f, profile) for f in group[:top]])]
+        if len(group) > top:
+            lines.append(_left_out(group[top:]))
+    if not profile.functions:
+        lines.append("No function calls were recorded.")
+    return "\n".join(lines)
+
+
+def as_html(profile: CpuProfile, top: int = 15) -> Html:
+    """The profile for a notebook, without a script.
+
+    Args:
+        profile: what to show.
+        top: how many functions of each group.
+    """
+    parts: list[Content] = [heading("CPU profile", profile.engine), _tiles(profile)]
+    parts.append(paragraph(coverage_line(profile)))
+    parts += [paragraph(note, quiet=True) for note in profile.notes]
+    for title, group in _groups(profile):
+        parts += [section(title), _html_table(group[:top], profile)]
+        if len(group) > top:
+            parts.append(paragraph(_left_out(group[top:]), quiet=True))
+    if not profile.functions:
+        parts.append(paragraph("No function calls were recorded."))
+    else:
+        parts.append(_neighbours(profile))
+    return card(*parts)
+
+
+def _worst_first(functions: Sequence[FunctionProfile]) -> list[FunctionProfile]:
+    return sorted(functions, key=lambda f: (-f.tottime, -f.cumtime))
+
+
+def _groups(profile: CpuProfile) -> list[tuple[str, list[FunctionProfile]]]:
+    """The person's functions by cumulative time: their own is often in what they call; the rest by own time."""
+    yours = sorted((f for f in profile.functions if f.is_user_code), key=lambda f: (-f.cumtime, -f.tottime))
+    others = _worst_first([f for f in profile.functions if not f.is_user_code])
+    groups = (
+        ("Your code, by cumulative time", yours),
+        ("Libraries and built-in functions, by own time", others),
+    )
+    return [(title, group) for title, group in groups if group]
+
+
+def _share(function: FunctionProfile, profile: CpuProfile) -> float:
+    return function.tottime * 1000 / profile.attributed_ms if profile.attributed_ms > 0 else 0.0
+
+
+def _per_call_ms(function: FunctionProfile) -> float:
+    return function.cumtime * 1000 / function.primitive_calls if function.primitive_calls else 0.0
+
+
+def _calls(function: FunctionProfile) -> str:
+    """As in pstats: `21/1` for a recursive function, all calls before those from outside."""
+    if function.ncalls == function.primitive_calls:
+        return f"{function.ncalls:,}"
+    return f"{function.ncalls:,}/{function.primitive_calls:,}"
+
+
+def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
+    return [
+        milliseconds(function.tottime * 1000),
+        f"{_share(function, profile):.0%}",
+        milliseconds(function.cumtime * 1000),
+        _calls(function),
+        milliseconds(_per_call_ms(function)),
+        place(function),
+        function_name(function),
+    ]
+
+
+def _text_table(body: list[list[str]]) -> list[str]:
+    lines = [[*_HEADERS], *([_one_line(cell) for cell in row] for row in body)]
+    widths = [max(len(row[column]) for row in lines) for column in range(len(_HEADERS))]
+    numeric = len(_HEADERS) - 2
+    return [
+        "  ".join(
+            cell.rjust(width) if column < numeric else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in lines
+    ]
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def _left_out(functions: Sequence[FunctionProfile]) -> str:
+    own_ms = sum(f.tottime for f in functions) * 1000
+    return f"{counted(len(functions), 'more function')}, own time {milliseconds(own_ms)} together."
+
+
+def _tiles(profile: CpuProfile) -> Html:
+    yours = sum(f.tottime for f in profile.functions if f.is_user_code) * 1000
+    return tiles(
+        [
+            (milliseconds(profile.wall_ms), "wall time"),
+            (milliseconds(profile.attributed_ms), f"attributed ({profile.coverage:.0%})"),
+            (milliseconds(yours), "own time of your code"),
+            (f"{sum(f.ncalls for f in profile.functions):,}", "calls"),
+        ]
+    )
+
+
+def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Html:
+    body = []
+    for function in functions:
+        cells: list[Content] = [*_cells(function, profile)]
+        cells[1] = bar(_share(function, profile), strong=function.is_user_code, width_px=70)
+        cells[5] = tag("span", cells[5], "white-space:nowrap")
+        cells[6] = code(function_name(function))
+        body.append(cells)
+    return table(_HEADERS, body, numeric=(0, 2, 3, 4))
+
+
+def _neighbours(profile: CpuProfile) -> Html:
+    """Callers and callees of the functions that a reader will ask about first."""
+    yours = [f for _, group in _groups(profile)[:1] for f in group[:_DETAILED]]
+    slowest = [f for f in _worst_first(profile.functions)[:_DETAILED] if f not in yours]
+    blocks = [_neighbours_of(f, profile) for f in (*yours, *slowest)]
+    return details("Callers and callees of the heaviest functions", join(blocks))
+
+
+def _neighbours_of(function: FunctionProfile, profile: CpuProfile) -> Html:
+    number = next(i for i, f in enumerate(profile.functions) if f is function)
+    callers = [(profile.functions[e.caller], e.ncalls, e.cumtime) for e in function.callers]
+    callees = [
+        (other, e.ncalls, e.cumtime)
+        for other in profile.functions
+        for e in other.callers
+        if e.caller == number
+    ]
+    body = [
+        [direction, f"{calls:,}", milliseconds(cumtime * 1000), place(other), code(function_name(other))]
+        for direction, neighbours in (("called by", callers), ("calls", callees))
+        for other, calls, cumtime in sorted(neighbours, key=lambda n: -n[2])[:_NEIGHBOURS]
+    ]
+    title = join([code(function_name(function)), place(function)], " ")
+    if not body:
+        return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
+    return join(
+        [section(title), table(("", "calls", "cumulative", "place", "function"), body, numeric=(1, 2))]
+    )
