@@ -83,9 +83,8 @@ def profiler_holder() -> str | None:
     if hook is None:
         return None
     kind = hook if isinstance(hook, type(free_stuck_profiler)) else type(hook)
-    return (
-        "cProfile" if kind.__name__ in ("Profile", "Profiler") else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    is_cprofile = kind.__name__ in ("Profile", "Profiler")
+    return "cProfile" if is_cprofile else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def free_stuck_profiler() -> str | None:
@@ -94,7 +93,6 @@ def free_stuck_profiler() -> str | None:
     Returns:
         Its name, `None` if there was none. What it had recorded stays with it.
     """
-    global _active
     holder = profiler_holder()
     if _active is not None:
         _active.stop()
@@ -114,13 +112,9 @@ def _all_events() -> list[int]:
 
 
 def _busy_message(holder: str) -> str:
-    if holder == "perfkit":
-        return (
-            "Another perfkit block is measuring CPU time already: end it first, or measure the inner one with "
-            "cpu=False."
-        )
+    other = "perfkit, for another block" if holder == "perfkit" else holder
     return (
-        f"Another profiler ({holder}) is running: stop it first; if an error has left it on, free it with "
+        f"Another profiler ({other}) is running: stop it first; if an error has left it on, free it with "
         "`from perfkit.capture.cpu import free_stuck_profiler; free_stuck_profiler()`."
     )
 
