@@ -1,5 +1,6 @@
 """A CPU profile as a table: the person's own code apart from what it calls, worst first."""
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -25,6 +26,9 @@ from perfkit.views._html import (
 _DETAILED = 5
 _NEIGHBOURS = 6
 _NAME_CHARACTERS = 80
+_BUILT_IN = re.compile(
+    r"<(?:built-in method (?P<function>[^ >]+)|method '(?P<method>.+?)' of '(?P<type>.+?)' objects)>"
+)
 _HEADERS = ("own time", "share", "cumulative", "calls", "per call", "place", "function")
 
 
@@ -39,10 +43,16 @@ def place(function: FunctionProfile) -> str:
 def function_name(function: FunctionProfile) -> str:
     """What to call a function: its name, or for a statement of a cell its source; 80 characters at most."""
     location = function.location
-    name = location.function_name
+    name = _BUILT_IN.sub(_built_in_name, location.function_name)
     if name == "<module>" and location.source_text:
         name = location.source_text
     return name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…"
+
+
+def _built_in_name(match: re.Match[str]) -> str:
+    """cProfile's `<method 'append' of 'list' objects>` as the person writes it: `list.append`."""
+    function, method, owner = match["function"], match["method"], match["type"]
+    return (function or f"{owner}.{method}").removeprefix("builtins.")
 
 
 def coverage_line(profile: CpuProfile) -> str:
@@ -124,7 +134,7 @@ def _worst_first(functions: Sequence[FunctionProfile]) -> list[FunctionProfile]:
 
 
 def _groups(profile: CpuProfile) -> list[tuple[str, list[FunctionProfile]]]:
-    """The person's functions by cumulative time: their own is often in what they call; the rest by own time."""
+    """The person's functions by cumulative time, for it is mostly spent in what they call; the rest by own."""
     yours = sorted((f for f in profile.functions if f.is_user_code), key=lambda f: (-f.cumtime, -f.tottime))
     others = _worst_first([f for f in profile.functions if not f.is_user_code])
     groups = (
@@ -151,11 +161,11 @@ def _calls(function: FunctionProfile) -> str:
 
 def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
     return [
-        milliseconds(function.tottime * 1000),
+        _time(function.tottime),
         f"{_share(function, profile):.0%}",
-        milliseconds(function.cumtime * 1000),
+        _time(function.cumtime),
         _calls(function),
-        milliseconds(_per_call_ms(function)),
+        _time(_per_call_ms(function) / 1000),
         place(function),
         function_name(function),
     ]
@@ -179,8 +189,13 @@ def _one_line(text: str) -> str:
 
 
 def _left_out(functions: Sequence[FunctionProfile]) -> str:
-    own_ms = sum(f.tottime for f in functions) * 1000
-    return f"{counted(len(functions), 'more function')}, own time {milliseconds(own_ms)} together."
+    own = _time(sum(f.tottime for f in functions))
+    return f"{counted(len(functions), 'more function')}, own time {own} together."
+
+
+def _time(seconds: float) -> str:
+    """Single calls take microseconds, where two decimals of a millisecond would all read 0.00."""
+    return f"{seconds * 1e6:.1f} µs" if seconds < 1e-4 else milliseconds(seconds * 1000)
 
 
 def _tiles(profile: CpuProfile) -> Html:
@@ -216,21 +231,15 @@ def _neighbours(profile: CpuProfile) -> Html:
 
 def _neighbours_of(function: FunctionProfile, profile: CpuProfile) -> Html:
     number = next(i for i, f in enumerate(profile.functions) if f is function)
-    callers = [(profile.functions[e.caller], e.ncalls, e.cumtime) for e in function.callers]
-    callees = [
-        (other, e.ncalls, e.cumtime)
-        for other in profile.functions
-        for e in other.callers
-        if e.caller == number
-    ]
-    body = [
-        [direction, f"{calls:,}", milliseconds(cumtime * 1000), place(other), code(function_name(other))]
+    callers = [(profile.functions[edge.caller], edge) for edge in function.callers]
+    callees = [(f, edge) for f in profile.functions for edge in f.callers if edge.caller == number]
+    body: list[list[Content]] = [
+        [direction, f"{edge.ncalls:,}", _time(edge.cumtime), place(other), code(function_name(other))]
         for direction, neighbours in (("called by", callers), ("calls", callees))
-        for other, calls, cumtime in sorted(neighbours, key=lambda n: -n[2])[:_NEIGHBOURS]
+        for other, edge in sorted(neighbours, key=lambda pair: -pair[1].cumtime)[:_NEIGHBOURS]
     ]
     title = join([code(function_name(function)), place(function)], " ")
     if not body:
         return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
-    return join(
-        [section(title), table(("", "calls", "cumulative", "place", "function"), body, numeric=(1, 2))]
-    )
+    headers = ("", "calls", "cumulative", "place", "function")
+    return join([section(title), table(headers, body, numeric=(1, 2))])
