@@ -1,0 +1,25 @@
+"""Where capture, rules, views and proof meet: measure, explain, compare, verify."""
+
+from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
+from perfkit.session.explaining import explain
+from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
+from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Focus, Result, diagnose, load, save
+
+__all__ = [
+    "MIME_TRACE",
+    "MIME_VERIFICATION",
+    "Comparison",
+    "Focus",
+    "Measurement",
+    "MeasurementNotEndedError",
+    "Result",
+    "VerificationResult",
+    "compare",
+    "diagnose",
+    "explain",
+    "load",
+    "measure",
+    "save",
+    "verify",
+    "verify_async",
+]

@@ -1,0 +1,204 @@
+"""Measuring one block: collectors start and stop around it, whatever happens in it."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from perfkit.capture.cpu import CpuCollector
+from perfkit.capture.memory import MemoryCollector
+from perfkit.capture.plans import explain_samples
+from perfkit.capture.queries import QueryCollector, QueryLog
+from perfkit.model.cpu import CpuProfile
+from perfkit.model.finding import Diagnosis
+from perfkit.model.memory import MemoryProfile
+from perfkit.model.trace import Trace
+from perfkit.session.result import Focus, Result
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class MeasurementNotEndedError(RuntimeError):
+    """The block is still running, so there is nothing to read yet."""
+
+
+class Measurement:
+    """A block while it is measured; afterwards its `result`, `trace` and `diagnosis`.
+
+    Made by `measure`. A sync and an async context manager. The magics call `start`, `seal` and `stop`
+    themselves, because a cell is no `with` block.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        queries: QueryCollector | None,
+        cpu: CpuCollector | None,
+        memory: MemoryCollector | None,
+        plans: bool,
+        focus: Focus,
+        target_ms: float | None,
+    ) -> None:
+        self.name = name
+        self.focus: Focus = focus
+        self.target_ms = target_ms
+        self._queries, self._cpu, self._memory, self._plans = queries, cpu, memory, plans
+        # Memory outermost, the profiler innermost: what the others do is not in the profile.
+        self._running: list[Any] = []
+        self._stopped: dict[object, Any] = {}
+        self._notes: list[str] = []
+        self._start_time = ""
+        self._start = 0.0
+        self._duration_ms: float | None = None
+        self._result: Result | None = None
+
+    def start(self) -> None:
+        """Start the collectors, then the clock.
+
+        Raises:
+            CpuProfilerBusyError: if another profiler holds the interpreter. Nothing is left running.
+        """
+        self._start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        try:
+            for collector in (self._memory, self._queries, self._cpu):
+                if collector is not None:
+                    collector.start()
+                    self._running.append(collector)
+        except BaseException:
+            self._stop_collectors()
+            raise
+        self._start = perf_counter()
+
+    def seal(self) -> None:
+        """Stop the clock and the collectors; what comes after is not part of the block. Idempotent."""
+        if self._duration_ms is None:
+            self._duration_ms = (perf_counter() - self._start) * 1000
+            self._stop_collectors()
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Finish: ask for the plans, put the trace together. Never raises into the user's code.
+
+        Args:
+            error: the exception that ended the block; only the name of its type is kept.
+        """
+        self.seal()
+        if self._result is None:
+            self._result = Result(self._trace(error), self.focus, self.target_ms)
+
+    @property
+    def result(self) -> Result:
+        """The finished block; raises `MeasurementNotEndedError` while it runs."""
+        if self._result is None:
+            raise MeasurementNotEndedError(
+                f"The block {self.name!r} has not ended yet. Read the result after the `with` block."
+            )
+        return self._result
+
+    @property
+    def trace(self) -> Trace:
+        """What was measured."""
+        return self.result.trace
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """Findings, worst first, and the verdict of every rule."""
+        return self.result.diagnosis
+
+    def queries_frame(self) -> "pandas.DataFrame":
+        """One row a statement, times in milliseconds, without parameter values."""
+        return self.result.queries_frame()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __str__(self) -> str:
+        return str(self._result) if self._result else f"perfkit: {self.name} is still running"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if self._result is None:
+            return {"text/plain": str(self)}
+        return self._result._repr_mimebundle_(include, exclude)
+
+    def _stop_collectors(self) -> None:
+        while self._running:
+            collector = self._running.pop()
+            try:
+                self._stopped[collector] = collector.stop()
+            except Exception as error:
+                part = type(collector).__name__.removesuffix("Collector").lower()
+                self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
+
+    def _trace(self, error: BaseException | None) -> Trace:
+        log: QueryLog | None = self._stopped.get(self._queries)
+        cpu: CpuProfile | None = self._stopped.get(self._cpu)
+        memory: MemoryProfile | None = self._stopped.get(self._memory)
+        plans, plan_notes = explain_samples(log.samples) if log and self._plans else (None, ())
+        return Trace(
+            name=self.name,
+            start_time=self._start_time,
+            duration_ms=self._duration_ms or 0.0,
+            queries=log.spans if log else None,
+            transactions=log.transactions if log else None,
+            plans=plans,
+            cpu=cpu,
+            memory=memory,
+            error=type(error).__name__ if error is not None else None,
+            notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
+        )
+
+
+def measure(
+    name: str = "block",
+    *,
+    queries: bool = True,
+    cpu: bool = False,
+    memory: bool | Literal["peak"] = False,
+    plans: bool = False,
+    functions: Sequence[Callable[..., object]] = (),
+    focus: Focus | None = None,
+    target_ms: float | None = None,
+) -> Measurement:
+    """Measure a block of code.
+
+    Args:
+        name: what the block is called in reports.
+        queries: record every statement that SQLAlchemy sends, with its line and the loop around it.
+        cpu: profile function calls of this thread.
+        memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
+            line, which slows allocations several times.
+        plans: ask the database for the plan of each distinct statement after the block.
+        functions: functions whose memory is measured line by line.
+        focus: what is shown first; by default what was asked for, or all of it.
+        target_ms: the time that the block should take, in milliseconds.
+
+    Returns:
+        A context manager, for `with` and `async with`; after the block it shows its own report.
+    """
+    parts: dict[Focus, bool] = {"queries": queries, "plans": plans, "cpu": cpu, "memory": bool(memory)}
+    asked = [part for part, wanted in parts.items() if wanted]
+    return Measurement(
+        name,
+        queries=QueryCollector(keep_samples=plans) if queries or plans else None,
+        cpu=CpuCollector() if cpu else None,
+        memory=MemoryCollector(trace_allocations=memory is True, functions=functions) if memory else None,
+        plans=plans,
+        focus=focus or (asked[0] if len(asked) == 1 else "all"),
+        target_ms=target_ms,
+    )

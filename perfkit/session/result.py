@@ -1,0 +1,119 @@
+"""A finished block that shows itself: text in a terminal, HTML in a notebook, rows in a DataFrame."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perfkit import rules
+from perfkit.model import codec
+from perfkit.model.finding import Diagnosis, Finding
+from perfkit.model.plan import Plan
+from perfkit.model.trace import Trace
+from perfkit.views import block, table
+from perfkit.views.block import Focus
+
+if TYPE_CHECKING:
+    import pandas
+
+MIME_TRACE = "application/vnd.perfkit.trace+json"
+MIME_VERIFICATION = "application/vnd.perfkit.verification+json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured and what the rules say of it.
+
+    `focus` is what the person asked for and is shown first; `target_ms` is the time they want.
+    """
+
+    trace: Trace
+    focus: Focus = "all"
+    target_ms: float | None = None
+
+    @functools.cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Findings, worst first, and the verdict of every rule."""
+        return rules.diagnose(self.trace)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings, worst first."""
+        return self.diagnosis.findings
+
+    @property
+    def plan(self) -> Plan:
+        """The first plan; raises `LookupError` where the block holds none."""
+        if not self.trace.plans:
+            raise LookupError("This block holds no query plan. Use perfkit.explain or %%explain.")
+        return self.trace.plans[0]
+
+    def queries_frame(self) -> "pandas.DataFrame":
+        """One row a statement, times in milliseconds, without parameter values."""
+        import pandas as pd
+
+        return pd.DataFrame(table.query_rows(self.trace), columns=list(table.QUERY_COLUMNS))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the trace to a JSON file; `perfkit.load` reads it back."""
+        return save(self.trace, path)
+
+    def __str__(self) -> str:
+        return block.as_text(self.trace, self.diagnosis, focus=self.focus, target_ms=self.target_ms)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {
+            "text/plain": str(self),
+            "text/html": block.as_html(
+                self.trace, self.diagnosis, focus=self.focus, target_ms=self.target_ms
+            ).markup,
+            MIME_TRACE: {
+                **codec.trace_to_json(self.trace),
+                "focus": self.focus,
+                "target_ms": self.target_ms,
+            },
+        }
+
+
+def save(trace: Trace, path: str | Path) -> Path:
+    """Write a trace to a JSON file.
+
+    Args:
+        trace: what was measured; it holds no parameter values.
+        path: the file, which is replaced if it exists.
+
+    Returns:
+        The path.
+    """
+    target = Path(path)
+    target.write_text(codec.dumps(trace), encoding="utf-8")
+    return target
+
+
+def load(path: str | Path) -> Trace:
+    """Read a trace that `save` wrote.
+
+    Raises:
+        TraceFormatError: if the file is something else.
+    """
+    return codec.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def diagnose(trace_or_callable: Trace | Callable[[], object]) -> Result:
+    """Judge a trace, or run a function under every collector and judge that.
+
+    Args:
+        trace_or_callable: a trace, or a function without arguments.
+
+    Returns:
+        A result that shows itself; `result.findings` are worst first.
+    """
+    if isinstance(trace_or_callable, Trace):
+        return Result(trace_or_callable)
+    from perfkit.session.measurement import measure
+
+    name = getattr(trace_or_callable, "__name__", "block")
+    with measure(name, cpu=True, memory="peak", plans=True) as measurement:
+        trace_or_callable()
+    return measurement.result

@@ -1,0 +1,31 @@
+"""SQL with its keywords marked, in colours that read on white and on black."""
+
+from pygments.lexers.sql import PostgresLexer
+from pygments.token import Keyword, Literal, Name
+
+from perfkit.views._html import MONO, Html, esc, join, tag
+
+_SHOWN_CHARACTERS = 400
+
+
+def sql_html(text: str, *, shown: int = _SHOWN_CHARACTERS) -> Html:
+    """One statement, shortened in the middle where it is long; the whole text is its tooltip.
+
+    Args:
+        text: SQL without values.
+        shown: characters to show.
+    """
+    short = text if len(text) <= shown else f"{text[: shown * 2 // 3]} … {text[-shown // 3 :]}"
+    words = join(
+        _word(kind, value) for kind, value in PostgresLexer(stripnl=False, ensurenl=False).get_tokens(short)
+    )
+    style = f"{MONO};font-size:12px;white-space:pre-wrap;overflow-wrap:anywhere;background:transparent;color:inherit"
+    return tag("code", words, style, **({"title": text[:2000]} if short != text else {}))
+
+
+def _word(kind: object, value: str) -> Html:
+    if kind in Keyword:
+        return tag("span", value, "font-weight:650")
+    if kind in Literal or kind in Name.Variable:
+        return tag("span", value, "color:#2e7d9a")
+    return Html(esc(value))

@@ -1,0 +1,137 @@
+"""A whole measured block: what was found first, then each part that was measured."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from perfkit.model.finding import Diagnosis
+from perfkit.model.trace import Trace
+from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz
+from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
+
+Focus = Literal["queries", "plans", "cpu", "memory", "all"]
+_TITLES = {"queries": "Statements", "plans": "Query plans", "cpu": "Function times", "memory": "Memory"}
+
+
+def as_html(
+    trace: Trace, diagnosis: Diagnosis, *, focus: Focus = "all", target_ms: float | None = None
+) -> Html:
+    """The whole block as one card.
+
+    Args:
+        trace: what was measured.
+        diagnosis: what the rules say of it.
+        focus: the part that was asked for; with `all`, the parts are folded below the findings.
+        target_ms: the time that the block should take.
+    """
+    pieces: list[Html | str] = [heading(trace.name, summary(trace, diagnosis))]
+    if trace.error:
+        pieces.append(paragraph(join([pill("failed", "bad"), f" The block ended with {trace.error}."])))
+    if target_ms is not None:
+        pieces.append(_target_html(trace, target_ms))
+    shown = _judged(diagnosis, focus)
+    pieces.append(findings.as_html(shown.findings) if shown.findings else findings.silence_html(shown))
+    for part, render in _parts_html(trace, diagnosis):
+        if focus == "all":
+            pieces.append(details(_TITLES[part], render()))
+        else:
+            pieces.extend([section(_TITLES[part]) if part != focus else "", render()])
+    pieces.extend(paragraph(note, quiet=True) for note in trace.notes)
+    return card(*pieces)
+
+
+def as_text(
+    trace: Trace, diagnosis: Diagnosis, *, focus: Focus = "all", target_ms: float | None = None
+) -> str:
+    """The same for a terminal."""
+    lines = [f"{trace.name}: {summary(trace, diagnosis)}"]
+    if trace.error:
+        lines.append(f"The block ended with {trace.error}.")
+    if target_ms is not None:
+        lines.append(_target_text(trace, target_ms))
+    shown = _judged(diagnosis, focus)
+    lines.append(findings.as_text(shown.findings) if shown.findings else findings.silence_text(shown))
+    for part, render in _parts_text(trace):
+        text = render()
+        if text:
+            lines.extend(["", _TITLES[part], text])
+    return "\n".join([*lines, *trace.notes])
+
+
+def summary(trace: Trace, diagnosis: Diagnosis) -> str:
+    """One line with the number of every part that was measured, and of the findings."""
+    parts = []
+    if trace.queries is not None:
+        parts.append(queries.summary(trace))
+    else:
+        parts.append(milliseconds(trace.duration_ms))
+    if trace.memory is not None:
+        parts.append(f"memory peak {megabytes(trace.memory.peak_bytes)}")
+    if diagnosis.findings:
+        parts.append(counted(len(diagnosis.findings), "finding"))
+    return " · ".join(parts)
+
+
+def _judged(diagnosis: Diagnosis, focus: Focus) -> Diagnosis:
+    """Only what the person asked for is called "not measured"; the rest was not asked for."""
+    if focus == "all":
+        return diagnosis
+    asked = tuple(result for result in diagnosis.results if result.rule not in diagnosis.not_measured)
+    return Diagnosis(diagnosis.findings, asked)
+
+
+def _parts_html(trace: Trace, diagnosis: Diagnosis) -> Iterator[tuple[str, Callable[[], Html]]]:
+    if trace.queries is not None:
+        yield "queries", lambda: queries.as_html(trace)
+    if trace.plans is not None:
+        yield "plans", lambda: _plans_html(trace, diagnosis)
+    if trace.cpu is not None:
+        profile = trace.cpu
+        yield "cpu", lambda: join([cpu.as_html(profile), snakeviz.iframe(profile)])
+    if trace.memory is not None:
+        usage = trace.memory
+        yield "memory", lambda: memory.as_html(usage)
+
+
+def _parts_text(trace: Trace) -> Iterator[tuple[str, Callable[[], str]]]:
+    if trace.queries:
+        yield "queries", lambda: queries.as_text(trace)
+    if trace.plans:
+        plans = trace.plans
+        yield "plans", lambda: "\n\n".join(plan_tree.as_text(plan) for plan in plans)
+    if trace.cpu is not None:
+        profile = trace.cpu
+        yield "cpu", lambda: cpu.as_text(profile)
+    if trace.memory is not None:
+        usage = trace.memory
+        yield "memory", lambda: memory.as_text(usage)
+
+
+def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
+    if not trace.plans:
+        return paragraph("No statement could be explained.", quiet=True)
+    return join(
+        plan_tree.as_html(plan, [finding for finding in diagnosis.findings if finding.plan == number])
+        for number, plan in enumerate(trace.plans)
+    )
+
+
+def _target_html(trace: Trace, target_ms: float) -> Html:
+    met = trace.duration_ms <= target_ms
+    return paragraph(
+        join(
+            [
+                pill("target met" if met else "target missed", "good" if met else "bad"),
+                " ",
+                _target_text(trace, target_ms),
+            ]
+        )
+    )
+
+
+def _target_text(trace: Trace, target_ms: float) -> str:
+    verdict = "met" if trace.duration_ms <= target_ms else "missed"
+    return (
+        f"Target {milliseconds(target_ms)}: {verdict}, this run took {milliseconds(trace.duration_ms)} "
+        "with the collectors on. %verify times it without them."
+    )
