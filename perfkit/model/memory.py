@@ -13,6 +13,7 @@ class AllocationDiff:
     location: CodeLocation
     size_diff: int
     count_diff: int
+    is_user_code: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,11 @@ class RssSample:
 
 @dataclass(frozen=True, slots=True)
 class LineMemory:
-    """One line of a function that was measured line by line; bytes."""
+    """One line of a function that was measured line by line; bytes.
+
+    `increment_bytes` is what resident memory rose by while the line ran, callees included, over all its
+    `occurrences`; `rss_bytes` is the highest reading after it.
+    """
 
     location: CodeLocation
     rss_bytes: int
@@ -38,6 +43,8 @@ class MemoryProfile:
     """Memory of one block. Resident sizes are the process's; traced sizes are what Python asked for.
 
     `peak_source` says how the resident peak is known: `kernel` is exact, `sampled` may miss short peaks.
+    `tracer_bytes` is what tracemalloc's own tables took at the end of the block: part of `peak_bytes` and
+    `rss_samples`, never of `end_bytes`. `garbage_bytes` were still held by reference cycles at the end.
     """
 
     baseline_bytes: int
@@ -49,3 +56,16 @@ class MemoryProfile:
     traced_growth_bytes: int | None = None
     growth: tuple[AllocationDiff, ...] = ()
     lines: tuple[LineMemory, ...] = ()
+    tracer_bytes: int | None = None
+    garbage_bytes: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def peak_increase_bytes(self) -> int:
+        """How far resident memory rose above where it was when the block began."""
+        return self.peak_bytes - self.baseline_bytes
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much more resident memory the process has after the block; negative if it gave some back."""
+        return self.end_bytes - self.baseline_bytes
