@@ -94,9 +94,9 @@ class Plan:
     def outside_times(self) -> tuple[OutsideTime, ...]:
         """Where time went that no node holds, in the order in which it passed, without what took none.
 
-        Planning is not part of the execution time, everything else is. "Start and end" is the rest:
-        starting and stopping the executor and removing temporary files. `BEFORE` triggers run inside a
-        node, so triggers count only as far as the execution time has room beside the nodes.
+        Planning is not part of the execution time, everything else is. What is left is the
+        executor: its start and end, and handing over the rows. `BEFORE` triggers run inside a node, so
+        triggers count only as far as the execution time has room beside the nodes.
         """
         inside = self.root.total_time_ms or 0.0
         serialization = self.serialization_time_ms or 0.0
@@ -107,7 +107,7 @@ class Plan:
             ("after the main query", self.after_query_ms),
             ("triggers", triggers),
             ("serialization of the result", serialization),
-            ("start and end", rest - triggers),
+            ("executor start, end and result", rest - triggers),
         )
         return tuple(OutsideTime(name, time_ms) for name, time_ms in times if time_ms > 0)
 

@@ -1,0 +1,26 @@
+"""One module a database that perfkit can ask for plans."""
+
+from collections.abc import Callable
+
+from sqlalchemy.engine import Connection
+
+from perfkit.capture.databases import postgresql, sqlite
+from perfkit.capture.databases.errors import ExplainError
+from perfkit.capture.databases.request import ExplainRequest
+from perfkit.model.plan import Plan
+
+__all__ = ["ExplainError", "ExplainRequest", "explain_with"]
+
+_EXPLAINERS: dict[str, Callable[[Connection, ExplainRequest], Plan]] = {
+    "postgresql": postgresql.explain,
+    "sqlite": sqlite.explain,
+}
+
+
+def explain_with(connection: Connection, request: ExplainRequest) -> Plan:
+    """Ask the database behind a connection for a plan; `ExplainError` where perfkit cannot."""
+    name = connection.dialect.name
+    if name not in _EXPLAINERS:
+        known = " and ".join(("PostgreSQL", "SQLite"))
+        raise ExplainError(f"Plans of {name} are not supported yet; perfkit reads those of {known}.")
+    return _EXPLAINERS[name](connection, request)

@@ -1,0 +1,86 @@
+"""What a database answers when it cannot explain a statement, in one or two lines a person can use."""
+
+import re
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+
+TextStyle = Literal["named", "driver", "plain"]
+
+_PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
+_CLASS_DATA = "22"
+_WIDTH = 100
+
+
+class ExplainError(RuntimeError):
+    """A statement has no plan; the message says why and what to do."""
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """The five characters of the SQL standard that name an error, empty where the driver gives none."""
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+
+
+def explain_error(error: SQLAlchemyError, style: TextStyle = "plain", prefix: str = "") -> ExplainError:
+    """Turn what SQLAlchemy raised into a message without values and without a password.
+
+    Args:
+        error: what was raised.
+        style: how the text was given. Where values were bound to it, what the database says about data may
+            hold one of them, and is left out.
+        prefix: what perfkit put before the statement.
+    """
+    if not isinstance(error, DBAPIError):
+        cause = error.orig if isinstance(error, StatementError) else None
+        return ExplainError(_first_line(str(cause or error)))
+    if error.connection_invalidated:
+        return ExplainError("The connection to the database was lost while the plan was made. Connect again.")
+    message = _message(error)
+    if style != "plain" and sqlstate(error).startswith(_CLASS_DATA):
+        message = re.sub(r'".*"', '"…"', message)
+    return ExplainError(message + _caret(error, style, prefix))
+
+
+def _message(error: DBAPIError) -> str:
+    diagnosis = getattr(error.orig, "diag", None)
+    primary = getattr(diagnosis, "message_primary", None)
+    if not primary:
+        return _first_line(str(error.orig))
+    hint = getattr(diagnosis, "message_hint", None)
+    return f"{_first_line(primary)} ({_first_line(hint)})" if hint else _first_line(primary)
+
+
+def _first_line(text: str) -> str:
+    """Connection errors repeat themselves for each address; the first says it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else "the database gave no reason"
+
+
+def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
+    """The line of the statement that the database points at, and a caret below it."""
+    position = getattr(getattr(error.orig, "diag", None), "statement_position", None)
+    if position is None or not error.statement:
+        return ""
+    sent = _as_sent(error.statement) if style != "plain" else error.statement
+    at = int(position) - 1
+    if not len(prefix) <= at <= len(sent):
+        return ""
+    start = max(sent.rfind("\n", 0, at) + 1, len(prefix) if "\n" not in sent[len(prefix) : at] else 0)
+    end = sent.find("\n", at)
+    text, column = sent[start : len(sent) if end < 0 else end].replace("\t", " "), at - start
+    if column > _WIDTH - 20:
+        cut = column - _WIDTH // 2
+        text, column = "…" + text[cut:], column - cut + 1
+    return f"\n  {text[:_WIDTH].rstrip()}\n  {' ' * column}^"
+
+
+def _as_sent(statement: str) -> str:
+    """psycopg sends `$1` for `%s`, and the database counts in what was sent."""
+    names: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        if match[0] == "%%":
+            return "%"
+        return f"${names.setdefault(match[1] or f'position {len(names)}', len(names) + 1)}"
+
+    return _PLACEHOLDER.sub(number, statement)

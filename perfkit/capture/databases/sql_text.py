@@ -1,0 +1,72 @@
+"""What kind of statement a text holds, decided with the database's own quoting rules.
+
+The text is read, never changed. Whatever cannot be told for certain is refused: a second statement behind
+the first would be executed for real when `EXPLAIN` is put before the text.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType
+
+from perfkit.capture.databases.errors import ExplainError
+
+READS = frozenset({"SELECT", "VALUES", "TABLE", "WITH", "EXECUTE"})
+WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
+_WRITING_TOKENS = (TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.MERGE, TokenType.INTO)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementKind:
+    """The first word of a statement in capitals, and whether it may change data."""
+
+    keyword: str
+    is_write: bool
+
+
+def statement_kind(statement: str, dialect: str) -> StatementKind:
+    """Look at one statement before anything is done with it.
+
+    Args:
+        statement: SQL text, with the driver's placeholders or without.
+        dialect: sqlglot's name of the database, such as `postgres`.
+
+    Returns:
+        Its first word and whether it may write; what is not known to read counts as a write. PostgreSQL
+        runs `EXPLAIN ANALYZE CREATE TABLE … AS` even in a read-only transaction.
+
+    Raises:
+        ExplainError: if it is empty, holds several statements, or cannot be taken apart for certain.
+    """
+    tokens = _tokens(statement, dialect)
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    if not tokens:
+        raise ExplainError("There is no statement to explain: the text is empty.")
+    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        raise ExplainError(
+            "The text holds several statements. Explain them one at a time; none of them was executed."
+        )
+    first = next((token for token in tokens if token.token_type is not TokenType.L_PAREN), tokens[0])
+    keyword = str(first.text).upper()
+    return StatementKind(keyword, keyword not in READS or _may_write(tokens))
+
+
+def _tokens(statement: str, dialect: str) -> list[Any]:
+    try:
+        # A lone carriage return ends a comment for PostgreSQL; with a line feed both sides agree on that.
+        return list(Dialect.get_or_raise(dialect).tokenize(statement.replace("\r", "\n")))
+    except SqlglotError:
+        raise ExplainError(
+            "The statement cannot be taken apart: a quote or a comment in it is not closed."
+        ) from None
+
+
+def _may_write(tokens: list[Any]) -> bool:
+    """`FOR UPDATE` counts too: it locks rows, which a plan has no business to do."""
+    return any(
+        token.token_type in _WRITING_TOKENS and (i == 0 or tokens[i - 1].token_type is not TokenType.DOT)
+        for i, token in enumerate(tokens)
+    )
