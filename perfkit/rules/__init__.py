@@ -9,6 +9,8 @@ from perfkit.model.finding import SEVERITIES, Diagnosis, Finding, RuleResult, Ve
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
+ECHO_SHARE = 0.8
+
 __all__ = ["all_rules", "diagnose", "find_rule"]
 
 
@@ -43,7 +45,27 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
         found = tuple(rule.check(trace)) if rule.can_judge(trace) else ()
         findings.extend(found)
         results.append(RuleResult(rule.code, rule.name, _verdict(rule, trace, found)))
-    return Diagnosis(tuple(sorted(findings, key=_rank)), tuple(results))
+    return Diagnosis(tuple(sorted(_without_echoes(findings), key=_rank)), tuple(results))
+
+
+def _without_echoes(findings: list[Finding]) -> list[Finding]:
+    """One root cause is one finding: drop what a rule of a lower code already explains.
+
+    Two findings are the same when at least 80 % of the later one's statements are among the earlier one's
+    (reference notes on detectors, section 3, "cross-cutting guards").
+    """
+    kept: list[Finding] = []
+    for finding in findings:
+        mine = set(finding.offenders)
+        if not any(_explains(other, finding, mine) for other in kept):
+            kept.append(finding)
+    return kept
+
+
+def _explains(earlier: Finding, later: Finding, offenders: set[int]) -> bool:
+    if earlier.plan is not None or later.plan is not None or earlier.rule == later.rule or not offenders:
+        return False
+    return len(offenders.intersection(earlier.offenders)) >= ECHO_SHARE * len(offenders)
 
 
 def _verdict(rule: Rule, trace: Trace, found: tuple[Finding, ...]) -> Verdict:

@@ -3,7 +3,7 @@
 from pygments.lexers.sql import PostgresLexer
 from pygments.token import Keyword, Literal, Name
 
-from perfkit.views._html import MONO, Html, esc, join, tag
+from perfkit.views._html import MONO, Html, css, esc, join, tag
 
 _SHOWN_CHARACTERS = 400
 
@@ -19,7 +19,11 @@ def sql_html(text: str, *, shown: int = _SHOWN_CHARACTERS) -> Html:
     words = join(
         _word(kind, value) for kind, value in PostgresLexer(stripnl=False, ensurenl=False).get_tokens(short)
     )
-    style = f"{MONO};font-size:12px;white-space:pre-wrap;overflow-wrap:anywhere;background:transparent;color:inherit"
+    style = css(
+        f"{MONO};font-size:12px",
+        "white-space:pre-wrap;overflow-wrap:anywhere",
+        "background:transparent;color:inherit",
+    )
     return tag("code", words, style, **({"title": text[:2000]} if short != text else {}))
 
 

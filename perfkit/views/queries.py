@@ -75,7 +75,7 @@ def statement_lines(trace: Trace) -> str:
 
 def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
     first = group.spans[0]
-    places = join((tag("div", place, "white-space:nowrap") for place in _places(group)))
+    places = join(tag("div", place, "white-space:nowrap") for place in _places(group))
     relation = tag("div", join(["loads ", code(first.relationship)])) if first.relationship else ""
     failed = sum(span.status == "error" for span in group.spans)
     statement: list[Html | str] = [sql_html(first.query_text), relation]
@@ -147,7 +147,7 @@ def _timeline(trace: Trace, spans: tuple[QuerySpan, ...]) -> Html:
         for left, right in marks
     )
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
         f'<rect x="0" y="4" width="{width}" height="14" fill="#808080" fill-opacity=".15"/>{shapes}</svg>'
     )
     share = busy_ms(spans) / trace.duration_ms if trace.duration_ms else 0.0

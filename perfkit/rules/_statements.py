@@ -1,0 +1,60 @@
+"""What the rules about statements ask of a statement's text; none of it is a verdict by itself."""
+
+import re
+
+from perfkit.model.query import QuerySpan
+
+_READS = ("SELECT", "WITH", "VALUES", "TABLE")
+_WRITING_CTE = re.compile(r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO)\b", re.IGNORECASE)
+_LOCKS = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
+_CATALOGUE = re.compile(
+    r"\b(pg_catalog|information_schema|sqlite_master|sqlite_schema|pg_[a-z_]+)\b", re.IGNORECASE
+)
+_VOLATILE = re.compile(
+    r"\b(now|random|nextval|currval|clock_timestamp|statement_timestamp|gen_random_uuid|uuidv7|pg_\w+)\s*\(|"
+    r"\bcurrent_(timestamp|time|date)\b",
+    re.IGNORECASE,
+)
+_OFFSET = re.compile(r"\bOFFSET\b", re.IGNORECASE)
+_KEYSET = re.compile(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.IGNORECASE | re.DOTALL)
+_IN_LIST = re.compile(r"\bIN\s*\(…\)|=\s*ANY\b", re.IGNORECASE)
+_EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?\s*=\s*([\w.\"]+))")
+
+
+def is_read(span: QuerySpan) -> bool:
+    """Whether the statement only reads, and locks nothing."""
+    text = span.query_text
+    return span.operation_name in _READS and not _LOCKS.search(text) and not _WRITING_CTE.search(text)
+
+
+def is_catalogue(span: QuerySpan) -> bool:
+    """Whether it asks for the schema, as reflection does, not for data."""
+    return bool(_CATALOGUE.search(span.query_text)) or span.operation_name in ("PRAGMA", "SHOW", "EXPLAIN")
+
+
+def is_volatile(span: QuerySpan) -> bool:
+    """Whether the same text may answer differently each time by design."""
+    return bool(_VOLATILE.search(span.query_text))
+
+
+def is_page_walk(span: QuerySpan) -> bool:
+    """Whether it reads one page of many, by OFFSET or by the last key seen."""
+    if span.relationship:
+        return False
+    return bool(_OFFSET.search(span.query_text) or _KEYSET.search(span.query_text))
+
+
+def has_key_list(span: QuerySpan) -> bool:
+    """Whether it already asks for many keys at once."""
+    return bool(_IN_LIST.search(span.query_text))
+
+
+def key_column(span: QuerySpan) -> str | None:
+    """The column that is compared with a value, where there is just one such column."""
+    found = {a or b for a, b in _EQUAL_COLUMN.findall(span.query_text.partition(" WHERE ")[2])}
+    return found.pop() if len(found) == 1 else None
+
+
+def loads_collection(span: QuerySpan) -> bool:
+    """Whether a lazy load reads many rows: SQLAlchemy writes `? = child.parent_id` for those."""
+    return bool(re.search(r"\bWHERE\s+\?\s*=", span.query_text, re.IGNORECASE))

@@ -1,0 +1,210 @@
+"""A statement that a loop sends again and again, each time for another row.
+
+What it finds
+    One statement shape, sent at least twice by one loop with different parameters. The loop is proved: the
+    same call of the same function sent them from the same instruction (reference notes on queries,
+    section 4). Lazy loading of a relationship is the usual cause; a lookup by key in a loop is the other.
+
+Why is this slow
+    Each statement pays a round trip to the database, besides parsing, planning and turning rows into
+    objects. The time grows with the number of rows, and a database on the same machine hides most of it:
+    at 1 ms a round trip, 100 rows cost 100 ms before any work is done.
+
+Example
+    for user in session.scalars(select(User)):
+        print(user.name, len(user.posts))        # one statement for each user
+
+Use instead
+    for user in session.scalars(select(User).options(selectinload(User.posts))):
+        print(user.name, len(user.posts))        # two statements, however many users
+
+Thresholds
+    min_repeats: 2 statements. A proved loop with different parameters is the pattern itself, so the count
+    ranks the finding instead of hiding it (Sentry waits for 5 and 50 ms, Scout for 5 and 150 ms: those are
+    filters for production).
+
+Stays silent when
+    The parameters are all equal (that is duplicate-query). The statements come from within one call into
+    SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
+    OFFSET or by the last key. Each statement already asks for a list of keys. It reads the schema. It
+    failed and was tried again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.finding import Finding
+from perfkit.model.location import CodeLocation
+from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.trace import Trace
+from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._statements import (
+    has_key_list,
+    is_catalogue,
+    is_page_walk,
+    is_read,
+    key_column,
+    loads_collection,
+)
+
+Member = tuple[int, QuerySpan]
+
+
+def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
+    """Report each shape that one line sends in a proved loop.
+
+    Args:
+        trace: a block whose queries were measured.
+        min_repeats: statements of one shape in the loop, at least.
+    """
+    groups: dict[tuple[str, CodeLocation | None], list[Member]] = {}
+    for index, span in enumerate(trace.queries or ()):
+        if _is_candidate(span):
+            groups.setdefault((span.fingerprint, span.call_site), []).append((index, span))
+    for members in groups.values():
+        if len(members) >= min_repeats and _have_different_parameters(members):
+            yield _finding(trace, members)
+
+
+def _is_candidate(span: QuerySpan) -> bool:
+    return (
+        span.loop_id is not None
+        and span.status == "ok"
+        and is_read(span)
+        and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
+    )
+
+
+def _have_different_parameters(members: list[Member]) -> bool:
+    """Unknown parameters count as different: an equal set would have been recognised."""
+    names = {span.parameter_fingerprint for _, span in members}
+    return len(names) > 1 or None in names
+
+
+def _finding(trace: Trace, members: list[Member]) -> Finding:
+    spans = tuple(span for _, span in members)
+    first = spans[0]
+    loop_site = _busiest_loop(spans)
+    cause = _source(trace, members)
+    saving_ms = busy_ms(spans) * (len(spans) - 1) / len(spans)
+    what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
+    return Finding(
+        code="PK101",
+        rule="n-plus-one",
+        severity=severity_of(saving_ms, trace, grows_with_data=True),
+        message=f"{len(spans)} statements where one would do: a loop sends one a row, {what}",
+        advice=_advice(first, cause),
+        refutation=_refutation(spans),
+        confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
+        location=first.call_site,
+        loop=loop_site,
+        cause=cause.call_site if cause else None,
+        offenders=tuple(index for index, _ in members),
+        saving_ms=saving_ms,
+        round_trips=len(spans) - 1,
+        evidence=(_evidence(spans, cause),),
+    )
+
+
+def _busiest_loop(spans: tuple[QuerySpan, ...]) -> CodeLocation | None:
+    sites = [span.loop_site for span in spans]
+    return max(set(sites), key=lambda site: (sites.count(site), -sites.index(site)))
+
+
+def _source(trace: Trace, members: list[Member]) -> QuerySpan | None:
+    """The 1 of N+1: the last statement before the loop that returned as many rows, or may have."""
+    first_index, first = members[0]
+    for span in reversed((trace.queries or ())[:first_index]):
+        if span.fingerprint == first.fingerprint or not is_read(span):
+            continue
+        if span.returned_rows is None or span.returned_rows >= len(members):
+            return span
+    return None
+
+
+def _advice(first: QuerySpan, cause: QuerySpan | None) -> str:
+    at = f" at {cause.call_site.label}" if cause and cause.call_site else ""
+    if first.relationship:
+        owner = first.relationship.partition(".")[0]
+        option = "selectinload" if loads_collection(first) else "joinedload"
+        return (
+            f"Load {first.relationship} together with its {owner} objects: add this option to "
+            f"the statement{at}.\n"
+            f"from sqlalchemy.orm import {option}\n"
+            f"select({owner}).options({option}({first.relationship}))"
+        )
+    column = key_column(first)
+    if column:
+        name = column.replace('"', "").rpartition(".")[2]
+        return (
+            "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
+            f"... WHERE {column} IN :keys        -- SQLAlchemy: .where(Model.{name}.in_(keys))"
+        )
+    return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
+
+
+def _refutation(spans: tuple[QuerySpan, ...]) -> str:
+    known = all(span.parameter_fingerprint for span in spans)
+    values = "with different parameters" if known else "whose parameters could not be compared"
+    return (
+        f"One call of one function sent these statements from one instruction, {values}. It would be a false "
+        "alarm if each statement needed the answer of the one before it, or if the loop never gets longer."
+    )
+
+
+def _evidence(spans: tuple[QuerySpan, ...], cause: QuerySpan | None) -> str:
+    sets = {span.parameter_fingerprint for span in spans}
+    text = f"{len(spans)} statements of one shape, {len(sets)} different parameter sets"
+    if cause is None:
+        return f"{text}; no earlier statement of this block feeds the loop"
+    rows = "an unknown number of" if cause.returned_rows is None else f"{cause.returned_rows:,}"
+    return f"{text}; the statement before the loop returned {rows} rows"
+
+
+_USERS = query(
+    "SELECT users.id FROM users",
+    returned_rows=100,
+    call_site=line(1, "users = session.scalars(select(User))"),
+)
+_LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
+_RETRY: dict[str, Any] = {"call_site": line(3), "loop_site": line(2), "loop_id": 1}
+
+RULE = Rule(
+    code="PK101",
+    name="n-plus-one",
+    requires="queries",
+    check=n_plus_one,
+    fires_on=(
+        trace(
+            _USERS, loop(100, _LAZY, relationship="User.posts"), name="a relationship is loaded for each user"
+        ),
+        trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
+        trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
+        trace(
+            query(call_site=line(3), loop_site=line(2), loop_id=1),
+            query(call_site=line(3), loop_site=line(2), loop_id=1),
+            name="parameters that could not be compared",
+        ),
+    ),
+    silent_on=(
+        trace(_USERS, query(_LAZY, parameters=1, relationship="User.posts"), name="one plus one"),
+        trace(loop(9, same_parameters=True), name="the same parameters each time: a duplicate"),
+        trace([query(_LAZY, parameters=n, call_site=line(n)) for n in range(4)], name="four separate lines"),
+        trace(
+            [query(_LAZY, parameters=n, call_site=line(1)) for n in range(4)], name="eager loading in chunks"
+        ),
+        trace(loop(9, "SELECT * FROM t ORDER BY id LIMIT ? OFFSET ?"), name="a walk over pages by offset"),
+        trace(loop(9, "SELECT * FROM t WHERE id > ? ORDER BY id LIMIT ?"), name="a walk over pages by key"),
+        trace(loop(9, "SELECT * FROM t WHERE id IN (…)"), name="lists of keys in chunks"),
+        trace(loop(9, "SELECT oid FROM pg_catalog.pg_class WHERE relname = ?"), name="reflection"),
+        trace(loop(9, "INSERT INTO t VALUES (?)"), name="writes, which are another matter"),
+        trace(loop(9, "SELECT * FROM t WHERE id = ? FOR UPDATE"), name="locks taken one by one"),
+        trace(
+            query(parameters=1, status="error", error_type="OperationalError", **_RETRY),
+            query(parameters=1, **_RETRY),
+            name="a retry after an error",
+        ),
+        unmeasured(),
+    ),
+)
