@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from perfkit.capture.allocations import Allocations, AllocationTracer
+from perfkit.capture.named_functions import Measurable
 from perfkit.capture.rss import PeakMeter, RssSampler, resident_bytes
 from perfkit.model.memory import LineMemory, MemoryProfile, RssSample
 
 if TYPE_CHECKING:
-    from perfkit.capture.line_memory import LineMemoryRecorder, Measurable
+    from perfkit.capture.line_memory import LineMemoryRecorder
 
 
 class MemoryCollector:
@@ -27,7 +28,7 @@ class MemoryCollector:
             without it the resident peak is exact.
         sample_over_time: record resident memory over time by a small process of its own. Where the kernel
             cannot tell the peak, the highest sample stands in for it.
-        functions: functions to measure line by line with memory-profiler; see `line_memory.functions_in`.
+        functions: functions to measure line by line with memory-profiler; see `named_functions.functions_in`.
 
     Raises:
         TypeError: if one of `functions` has no Python code to measure.
@@ -38,7 +39,7 @@ class MemoryCollector:
         *,
         trace_allocations: bool = True,
         sample_over_time: bool = True,
-        functions: "Sequence[Measurable]" = (),
+        functions: Sequence[Measurable] = (),
     ) -> None:
         self._tracer = AllocationTracer() if trace_allocations else None
         self._sampler = RssSampler() if sample_over_time else None
@@ -124,6 +125,7 @@ class MemoryCollector:
                 "Python's garbage collector is switched off: garbage in reference cycles counts as kept."
             )
             return None
+        self._notes.append("Garbage was collected before and after the block.")
         before, _ = tracemalloc.get_traced_memory()
         _collect_garbage()
         after, _ = tracemalloc.get_traced_memory()
@@ -150,7 +152,7 @@ def _collect_garbage() -> None:
         gc.collect()
 
 
-def _line_recorder(functions: "Sequence[Measurable]") -> "LineMemoryRecorder | None":
+def _line_recorder(functions: Sequence[Measurable]) -> "LineMemoryRecorder | None":
     if not functions:
         return None
     from perfkit.capture.line_memory import LineMemoryRecorder  # memory_profiler takes 100 ms to import

@@ -1,0 +1,251 @@
+"""Memory of a block: how high it rose, what stayed, which lines hold it, and why the numbers differ."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from perfkit.model.location import CodeLocation
+from perfkit.model.memory import AllocationDiff, LineMemory, MemoryProfile
+from perfkit.views import curve
+from perfkit.views._format import counted, megabytes
+from perfkit.views._html import Content, Html, code, details, join, paragraph, section, table, tag, tiles
+from perfkit.views.curve import Mark
+
+SHOWN_LINES = 15
+# Two sizes are called equal within 5 % or 2 MB: resident memory comes in pages, arenas and allocator caches.
+_SAME_SHARE = 0.05
+_SAME_BYTES = 2_000_000
+_GARBAGE_WORTH_A_WORD = 1_000_000
+_SOURCE_CHARACTERS = 120
+_UNITS = "1 MB is 1,000,000 bytes."
+
+
+def rows(profile: MemoryProfile) -> list[dict[str, object]]:
+    """One row a line whose memory changed, for a DataFrame; the person's own lines first.
+
+    Args:
+        profile: what was measured.
+
+    Returns:
+        Plain values; sizes in bytes.
+    """
+    return [
+        {
+            "place": place(diff.location),
+            "size_diff_bytes": diff.size_diff,
+            "count_diff": diff.count_diff,
+            "is_user_code": diff.is_user_code,
+            "source": diff.location.source_text,
+            "file_path": diff.location.file_path,
+            "line_number": diff.location.line_number,
+        }
+        for diff in profile.growth
+    ]
+
+
+def line_rows(profile: MemoryProfile) -> list[dict[str, object]]:
+    """One row a line that was measured line by line, for a DataFrame; sizes in bytes."""
+    return [
+        {
+            "function": line.location.function_name,
+            "place": place(line.location),
+            "increment_bytes": line.increment_bytes,
+            "rss_bytes": line.rss_bytes,
+            "occurrences": line.occurrences,
+            "source": line.location.source_text,
+        }
+        for line in profile.lines
+    ]
+
+
+def place(location: CodeLocation) -> str:
+    """Where a line is, in short: `In[7]:3`, `services.py:42`, `numpy/_core/numeric.py:232`."""
+    if location.cell:
+        return f"{location.cell}:{location.line_number}"
+    if location.file_path == "<unknown>":
+        return "not Python"
+    path = PurePath(location.file_path)
+    roots = [number for number, part in enumerate(path.parts) if part in ("site-packages", "dist-packages")]
+    name = "/".join(path.parts[roots[-1] + 1 :]) if roots else path.name
+    return f"{name}:{location.line_number}"
+
+
+def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
+    """The profile for a terminal.
+
+    Args:
+        profile: what to show.
+        top: how many lines of each group.
+    """
+    lines = [f"{value:>12}  {label}" for value, label in _numbers(profile)]
+    lines += [*explanations(profile), *profile.notes]
+    for title, group in _growth_groups(profile):
+        lines += ["", title]
+        lines += [_growth_text(diff) for diff in group[:top]]
+        lines += [_left_out(group[top:])] if len(group) > top else []
+    if profile.lines:
+        lines += ["", f"Line by line: {_LINE_HEADERS}", *(_line_text(line) for line in profile.lines)]
+    return "\n".join([*lines, _UNITS])
+
+
+def as_html(profile: MemoryProfile, marks: Sequence[Mark] = (), top: int = SHOWN_LINES) -> Html:
+    """The profile for a notebook, without a script.
+
+    Args:
+        profile: what to show.
+        marks: moments to point out on the curve.
+        top: how many lines of each group.
+    """
+    parts: list[Content] = [tiles(_numbers(profile)), curve.as_html(profile, marks)]
+    parts += [paragraph(sentence) for sentence in explanations(profile)]
+    parts += [paragraph(note, quiet=True) for note in profile.notes]
+    for title, group in _growth_groups(profile):
+        body = join([_growth_table(group[:top]), _rest_html(group[top:])])
+        is_own = group[0].is_user_code
+        parts += [section(title), body] if is_own else [details(title, body)]
+    if profile.traced_peak_bytes is not None and not profile.growth:
+        parts.append(paragraph("No line holds more memory than before.", quiet=True))
+    if profile.lines:
+        parts += [section("Line by line, by memory-profiler"), _line_table(profile.lines)]
+    return join([*parts, paragraph(_UNITS, quiet=True)])
+
+
+def explanations(profile: MemoryProfile) -> tuple[str, ...]:
+    """Why the sizes differ, as far as the numbers tell."""
+    sentences = []
+    if profile.traced_peak_bytes is not None:
+        sentences.append(_explain_peak(profile, profile.traced_peak_bytes))
+    if profile.traced_growth_bytes is not None:
+        sentences.append(_explain_kept(profile.kept_bytes, profile.traced_growth_bytes))
+    if (profile.garbage_bytes or 0) >= _GARBAGE_WORTH_A_WORD:
+        sentences.append(
+            f"{megabytes(profile.garbage_bytes)} sat in reference cycles at the end of the block, and went only "
+            "when garbage was collected."
+        )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _same(left: float, right: float) -> bool:
+    return abs(left - right) <= max(_SAME_BYTES, _SAME_SHARE * max(abs(left), abs(right)))
+
+
+def _explain_peak(profile: MemoryProfile, requested: int) -> str:
+    resident, tables = profile.peak_increase_bytes, profile.tracer_bytes or 0
+    if _same(resident, requested):
+        return "The peaks agree: what Python requested is what became resident."
+    if resident < requested:
+        return (
+            f"Python requested {megabytes(requested - resident)} more than became resident: memory takes no "
+            "room until it is written to (np.empty, zeroed buffers), and room that the process already held "
+            "free was used again."
+        )
+    share = f"{megabytes(tables)} of it at the end" if tables > _SAME_BYTES else "part of it"
+    return (
+        f"Resident memory rose {megabytes(resident - requested)} higher than what Python requested: memory of "
+        f"C code that Python does not count, fragmentation, and tracemalloc's own tables ({share}; some 90 "
+        "bytes for every object alive). Measure the peak without growth by line to have it exact."
+    )
+
+
+def _explain_kept(resident: int, requested: int) -> str:
+    if _same(resident, requested):
+        return ""
+    if resident > requested:
+        return (
+            f"The process kept {megabytes(resident - requested)} more than Python still holds: memory of C "
+            "code, or memory that Python freed and the allocator has not given back to the system."
+        )
+    return (
+        f"Python holds {megabytes(requested - resident)} more than the process grew by: memory not yet written "
+        "to, or room that the process already held free."
+    )
+
+
+def _numbers(profile: MemoryProfile) -> list[tuple[str, str]]:
+    """The tiles, largest question first: value, what it is."""
+    known = "exact, by the kernel" if profile.peak_source == "kernel" else "sampled, may miss under 10 ms"
+    if (profile.tracer_bytes or 0) > _SAME_BYTES:
+        known = f"{known}; with tracemalloc's tables"
+    numbers = [
+        (megabytes(profile.peak_increase_bytes), f"resident peak above the start ({known})"),
+        (megabytes(profile.kept_bytes), "resident, kept after the block"),
+    ]
+    if profile.traced_peak_bytes is not None:
+        numbers.append((megabytes(profile.traced_peak_bytes), "requested by Python, peak"))
+    if profile.traced_growth_bytes is not None:
+        numbers.append((megabytes(profile.traced_growth_bytes), "requested by Python, still held"))
+    return numbers
+
+
+def _growth_groups(profile: MemoryProfile) -> list[tuple[str, list[AllocationDiff]]]:
+    yours = [diff for diff in profile.growth if diff.is_user_code]
+    others = [diff for diff in profile.growth if not diff.is_user_code]
+    groups = (
+        ("Growth by line: your code", yours),
+        ("Growth by line: libraries, as your code called them", others),
+    )
+    return [(title, group) for title, group in groups if group]
+
+
+def _left_out(group: Sequence[AllocationDiff]) -> str:
+    size = megabytes(sum(diff.size_diff for diff in group))
+    return f"{counted(len(group), 'more line')}, {size} together."
+
+
+def _rest_html(group: Sequence[AllocationDiff]) -> Html:
+    return paragraph(_left_out(group), quiet=True) if group else Html("")
+
+
+def _growth_text(diff: AllocationDiff) -> str:
+    size = _signed(diff.size_diff)
+    return f"{size:>12} {diff.count_diff:>+10,}  {place(diff.location)}  {_source(diff.location)}".rstrip()
+
+
+def _growth_table(group: Sequence[AllocationDiff]) -> Html:
+    body: list[list[Content]] = [
+        [
+            _signed(diff.size_diff),
+            f"{diff.count_diff:+,}",
+            tag("span", place(diff.location), "white-space:nowrap"),
+            code(_source(diff.location)) if diff.location.source_text else "",
+        ]
+        for diff in group
+    ]
+    return table(("size", "blocks", "place", "source"), body, numeric=(0, 1))
+
+
+_LINE_HEADERS = "increment, resident after, times, place, source"
+
+
+def _line_text(line: LineMemory) -> str:
+    return (
+        f"{_signed(line.increment_bytes):>12} {megabytes(line.rss_bytes):>12} {line.occurrences:>8,}  "
+        f"{place(line.location)}  {_source(line.location)}"
+    )
+
+
+def _line_table(lines: Sequence[LineMemory]) -> Html:
+    headers = ("increment", "resident after", "times", "place", "source")
+    body: list[list[Content]] = [
+        [
+            _signed(line.increment_bytes),
+            megabytes(line.rss_bytes),
+            f"{line.occurrences:,}",
+            tag("span", place(line.location), "white-space:nowrap"),
+            tag(
+                "code",
+                _source(line.location),
+                "white-space:pre;font-size:12px;background:transparent;color:inherit",
+            ),
+        ]
+        for line in lines
+    ]
+    return table(headers, body, numeric=(0, 1, 2))
+
+
+def _signed(size: int) -> str:
+    return f"+{megabytes(size)}" if size > 0 else megabytes(size)
+
+
+def _source(location: CodeLocation) -> str:
+    text = "".join(char if char.isprintable() else "�" for char in location.source_text.expandtabs(4))
+    return text if len(text) <= _SOURCE_CHARACTERS else text[: _SOURCE_CHARACTERS - 1] + "…"
