@@ -140,7 +140,10 @@ def _charge_init_plan(init: _Work) -> None:
         holders = [attach] if attach in everyone else everyone
     if holders:
         target = max(holders, key=lambda work: work.rest)
-        target.rest -= init.total
+        taken = min(init.total, max(0.0, target.rest))
+        target.rest -= taken
+        # Workers of the InitPlan are shut down at the end of the query, in the node that it hangs on.
+        attach.rest -= min(init.total - taken, max(0.0, attach.rest))
         target.buffers = target.buffers.minus(init.node.buffers)
 
 

@@ -32,7 +32,7 @@ def explain_error(error: SQLAlchemyError, style: TextStyle = "plain", prefix: st
     """
     if not isinstance(error, DBAPIError):
         cause = error.orig if isinstance(error, StatementError) else None
-        return ExplainError(_first_line(str(cause or error)))
+        return ExplainError(_first_line(str((cause or error).args[0])))
     if error.connection_invalidated:
         return ExplainError("The connection to the database was lost while the plan was made. Connect again.")
     message = _message(error)
