@@ -134,17 +134,26 @@ def _charge_init_plan(init: _Work) -> None:
     users = [
         _evaluator(work, attach) for work in scope if matches is not None and _mentions(work.node, matches)
     ]
-    holders = [work for work in users if work.rest >= _HOLDS * init.total]
-    if not holders:
-        everyone = [work for work in scope if work.rest >= _HOLDS * init.total]
-        holders = [attach] if attach in everyone else everyone
-    if holders:
-        target = max(holders, key=lambda work: work.rest)
+    target = _holder(init.total, attach, users, scope)
+    if target is not None:
         taken = min(init.total, max(0.0, target.rest))
         target.rest -= taken
         # Workers of the InitPlan are shut down at the end of the query, in the node that it hangs on.
         attach.rest -= min(init.total - taken, max(0.0, attach.rest))
         target.buffers = target.buffers.minus(init.node.buffers)
+
+
+def _holder(total: float, attach: _Work, users: list[_Work], scope: list[_Work]) -> _Work | None:
+    """The node within whose time an InitPlan ran: one that names it if one can be it, else the best guess."""
+    needed = _HOLDS * total
+    choices = (
+        [work for work in users if work.rest >= needed],
+        [work for work in users if work is not attach and work.rest + attach.rest >= needed],
+        [attach] if attach.rest >= needed else [],
+        [work for work in scope if work.rest >= needed],
+    )
+    holders = next((choice for choice in choices if choice), [])
+    return max(holders, key=lambda work: work.rest, default=None)
 
 
 def _below(work: _Work) -> Iterator[_Work]:
