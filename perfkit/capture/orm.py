@@ -25,7 +25,7 @@ def relationship_of(context: Any) -> str | None:
     if getattr(load, "_lazy_loaded_from", None) is None:
         return None
     compile_options = getattr(getattr(context, "invoked_statement", None), "_compile_options", None)
-    path = getattr(compile_options, "_current_path", None) or ()
+    path: Any = getattr(compile_options, "_current_path", None) or ()
     if len(path) < 2:
         return None
     mapper, attribute = path[-2], path[-1]

@@ -31,6 +31,7 @@ class QueryLog:
 
     spans: tuple[QuerySpan, ...]
     transactions: TransactionCounts
+    duration_ms: float
     samples: tuple[StatementSample, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -96,17 +97,29 @@ class QueryCollector:
         Returns:
             The statements in the order in which they were sent.
         """
-        end = perf_counter()
         while self._listeners:
             name, function = self._listeners.pop()
             event.remove(Engine, name, function)
         self._loops.forget()
-        if self._open:
-            self._note("Some statements were still running when the block ended; their time is cut there.")
+        log = self.log()
         self._open.clear()
+        return log
+
+    @property
+    def count(self) -> int:
+        """Statements so far."""
+        return len(self._records)
+
+    def log(self) -> QueryLog:
+        """What was seen so far; `stop` returns the same once the block is over."""
+        end = perf_counter()
+        notes = list(self._notes)
+        if self._open:
+            notes.append("Some statements were still running when the block ended; their time is cut there.")
         spans = tuple(self._span(record, end) for record in self._records)
         counts = TransactionCounts(self._counts["begin"], self._counts["commit"], self._counts["rollback"])
-        return QueryLog(spans, counts, self._finished_samples(spans), tuple(self._notes))
+        duration_ms = (end - self._block_start) * 1000
+        return QueryLog(spans, counts, duration_ms, self._finished_samples(spans), tuple(notes))
 
     def _listen(self, name: str, function: Any) -> None:
         event.listen(Engine, name, function)
@@ -163,7 +176,7 @@ class QueryCollector:
         record.position = self._loops.locate(sys._getframe(2), record.shape_source, record.serial)
         if self._samples is not None and record.shape_source not in self._samples:
             self._samples[record.shape_source] = StatementSample(
-                record.shape_source, statement, parameters, connection.engine, executemany
+                "", statement, parameters, connection.engine, executemany
             )
 
     def _after(
@@ -245,8 +258,8 @@ class QueryCollector:
         totals: dict[str, list[QuerySpan]] = {}
         for span in spans:
             totals.setdefault(span.fingerprint, []).append(span)
-        for sample in self._samples.values():
-            sample.fingerprint = shape_id(fingerprint(sample.fingerprint, sample.engine.dialect.name))
+        for shape_source, sample in self._samples.items():
+            sample.fingerprint = shape_id(fingerprint(shape_source, sample.engine.dialect.name))
             members = totals[sample.fingerprint]
             sample.executions, sample.call_site = len(members), members[0].call_site
             sample.total_ms = sum(span.duration_ms for span in members)

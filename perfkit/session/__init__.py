@@ -3,7 +3,8 @@
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.explaining import explain
 from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
-from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Focus, Result, diagnose, load, save
+from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, diagnose, load, save
+from perfkit.views.block import Focus
 
 __all__ = [
     "MIME_TRACE",

@@ -8,6 +8,7 @@ from typing import Any
 
 from perfkit.model.trace import Trace
 from perfkit.model.verification import (
+    Equivalence,
     Outcome,
     TimingComparison,
     Verification,
@@ -15,7 +16,7 @@ from perfkit.model.verification import (
     verification_to_json,
 )
 from perfkit.proof import benchmark
-from perfkit.proof.equivalence import Equivalence, same_result
+from perfkit.proof.equivalence import same_result
 from perfkit.session.measurement import Measurement, measure
 from perfkit.session.result import MIME_VERIFICATION, Result, load
 from perfkit.views import comparison as comparison_view

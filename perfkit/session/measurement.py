@@ -14,7 +14,8 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.trace import Trace
-from perfkit.session.result import Focus, Result
+from perfkit.session.result import Result
+from perfkit.views.block import Focus
 
 if TYPE_CHECKING:
     import pandas
