@@ -150,7 +150,7 @@ class LineMemoryRecorder:
         called = {code.co_name for code in code_map.functions if code_map[code]}
         wanted = dict.fromkeys([code.co_name for code in code_map.functions] + [i.name for i in self._named])
         notes = [
-            f"{name} was not measured line by line: the block did not call it in its own thread."
+            f"{name} was not measured line by line: it was not called, or only in other threads."
             for name in wanted
             if name not in called
         ]

@@ -15,6 +15,9 @@ SHOWN_LINES = 15
 _SAME_SHARE = 0.05
 _SAME_BYTES = 2_000_000
 _GARBAGE_WORTH_A_WORD = 1_000_000
+_WORTH_A_ROW_BYTES = 1000
+# A traced block costs about 90 bytes of tables and is hardly ever smaller than 24 bytes itself.
+_TABLES_PER_REQUESTED = 4
 _SOURCE_CHARACTERS = 120
 _UNITS = "1 MB is 1,000,000 bytes."
 
@@ -80,8 +83,9 @@ def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
     lines += [*explanations(profile), *profile.notes]
     for title, group in _growth_groups(profile):
         lines += ["", title]
-        lines += [_growth_text(diff) for diff in group[:top]]
-        lines += [_left_out(group[top:])] if len(group) > top else []
+        shown = _worth_showing(group, top)
+        lines += [_growth_text(diff) for diff in group[:shown]]
+        lines += [_left_out(group[shown:])] if len(group) > shown else []
     if profile.lines:
         lines += ["", f"Line by line: {_LINE_HEADERS}", *(_line_text(line) for line in profile.lines)]
     return "\n".join([*lines, _UNITS])
@@ -99,7 +103,8 @@ def as_html(profile: MemoryProfile, marks: Sequence[Mark] = (), top: int = SHOWN
     parts += [paragraph(sentence) for sentence in explanations(profile)]
     parts += [paragraph(note, quiet=True) for note in profile.notes]
     for title, group in _growth_groups(profile):
-        body = join([_growth_table(group[:top]), _rest_html(group[top:])])
+        shown = _worth_showing(group, top)
+        body = join([_growth_table(group[:shown]), _rest_html(group[shown:])])
         is_own = group[0].is_user_code
         parts += [section(title), body] if is_own else [details(title, body)]
     if profile.traced_peak_bytes is not None and not profile.growth:
@@ -118,8 +123,8 @@ def explanations(profile: MemoryProfile) -> tuple[str, ...]:
         sentences.append(_explain_kept(profile.kept_bytes, profile.traced_growth_bytes))
     if (profile.garbage_bytes or 0) >= _GARBAGE_WORTH_A_WORD:
         sentences.append(
-            f"{megabytes(profile.garbage_bytes)} sat in reference cycles at the end of the block, and went only "
-            "when garbage was collected."
+            f"{megabytes(profile.garbage_bytes)} sat in reference cycles at the end of the block, and went "
+            "only when garbage was collected."
         )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -129,7 +134,7 @@ def _same(left: float, right: float) -> bool:
 
 
 def _explain_peak(profile: MemoryProfile, requested: int) -> str:
-    resident, tables = profile.peak_increase_bytes, profile.tracer_bytes or 0
+    resident = profile.peak_increase_bytes
     if _same(resident, requested):
         return "The peaks agree: what Python requested is what became resident."
     if resident < requested:
@@ -138,12 +143,25 @@ def _explain_peak(profile: MemoryProfile, requested: int) -> str:
             "room until it is written to (np.empty, zeroed buffers), and room that the process already held "
             "free was used again."
         )
-    share = f"{megabytes(tables)} of it at the end" if tables > _SAME_BYTES else "part of it"
+    excess = f"Resident memory rose {megabytes(resident - requested)} higher than what Python requested: "
+    if not _holds_tables(profile):
+        return f"{excess}memory of C code, such as database drivers, that Python does not count."
     return (
-        f"Resident memory rose {megabytes(resident - requested)} higher than what Python requested: memory of "
-        f"C code that Python does not count, fragmentation, and tracemalloc's own tables ({share}; some 90 "
-        "bytes for every object alive). Measure the peak without growth by line to have it exact."
+        f"{excess}tracemalloc's own tables (about 90 bytes for every object alive; "
+        f"{megabytes(profile.tracer_bytes)} at the end), memory of C code that Python does not count, and "
+        "fragmentation. Measure the peak without growth by line to have it exact."
     )
+
+
+def _holds_tables(profile: MemoryProfile) -> bool:
+    """Whether tracemalloc's tables can be a part of the resident peak that shows."""
+    if profile.tracer_bytes is None:
+        return False
+    requested = profile.traced_peak_bytes
+    if requested is None:
+        return profile.tracer_bytes > _SAME_BYTES
+    excess = min(profile.peak_increase_bytes - requested, _TABLES_PER_REQUESTED * requested)
+    return not _same(requested + excess, requested)
 
 
 def _explain_kept(resident: int, requested: int) -> str:
@@ -155,16 +173,16 @@ def _explain_kept(resident: int, requested: int) -> str:
             "code, or memory that Python freed and the allocator has not given back to the system."
         )
     return (
-        f"Python holds {megabytes(requested - resident)} more than the process grew by: memory not yet written "
-        "to, or room that the process already held free."
+        f"Python holds {megabytes(requested - resident)} more than the process grew by: memory not yet "
+        "written to, or room that the process already held free."
     )
 
 
 def _numbers(profile: MemoryProfile) -> list[tuple[str, str]]:
     """The tiles, largest question first: value, what it is."""
-    known = "exact, by the kernel" if profile.peak_source == "kernel" else "sampled, may miss under 10 ms"
-    if (profile.tracer_bytes or 0) > _SAME_BYTES:
-        known = f"{known}; with tracemalloc's tables"
+    known = "exact, by the kernel" if profile.peak_source == "kernel" else "sampled: 10 ms can hide one"
+    if _holds_tables(profile):
+        known = "at most: tracemalloc's tables are in it"
     numbers = [
         (megabytes(profile.peak_increase_bytes), f"resident peak above the start ({known})"),
         (megabytes(profile.kept_bytes), "resident, kept after the block"),
@@ -184,6 +202,11 @@ def _growth_groups(profile: MemoryProfile) -> list[tuple[str, list[AllocationDif
         ("Growth by line: libraries, as your code called them", others),
     )
     return [(title, group) for title, group in groups if group]
+
+
+def _worth_showing(group: Sequence[AllocationDiff], top: int) -> int:
+    """How many of these lines, largest first, deserve a row: no names and closures of a few bytes."""
+    return min(top, max(1, sum(abs(diff.size_diff) >= _WORTH_A_ROW_BYTES for diff in group)))
 
 
 def _left_out(group: Sequence[AllocationDiff]) -> str:
