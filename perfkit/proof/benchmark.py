@@ -34,7 +34,7 @@ NO_MATTER = 0.95
 """A ratio between 0.95 and its inverse counts as the same: smaller gains are not worth a changed line."""
 BUDGET_S = 30.0
 """What a person waits for without leaving, in seconds."""
-WARM_UP_SHARE = 0.2
+WARM_UP_SHARE = 0.1
 """No second warm-up when the first took more of the budget than this: the runs that count need the rest."""
 LEAST_ROUNDS = 3
 """Fewer runs of the slower side would decide by two numbers."""
@@ -42,8 +42,8 @@ LEAST_PAIRS = 6
 """The least pairs whose smallest possible p lies below `ALPHA`: 2 / C(12, 6) = 0.0022."""
 MOST_REPEATS = 10
 """Runs of the quicker side in one round at most."""
-SAFE_SHARE = 0.9
-"""Of the time that is left, what rounds are planned into: warm-ups foretell their cost only roughly."""
+OVERRUN = 1.1
+"""Rounds are planned into the budget, and the last may end a tenth later: warm-ups foretell only roughly."""
 CLOCK_STEP_MS = 1e-6
 """The clock counts nanoseconds; a shorter run is taken as one, so that ratios exist."""
 
@@ -81,7 +81,7 @@ def compare_timings(
     Args:
         before: the old version, called without arguments.
         after: the new version.
-        budget_s: seconds after which no further round starts; one that runs is not interrupted.
+        budget_s: seconds it may take; a run is never interrupted, so two very slow ones take longer.
         clock: seconds, from any start.
         order: the source of the random order.
         progress: called after each round with the rounds done and the rounds planned at most.
@@ -123,7 +123,7 @@ async def compare_timings_async(
     Args:
         before: the old version, called without arguments and awaited.
         after: the new version.
-        budget_s: seconds after which no further round starts; one that runs is not interrupted.
+        budget_s: seconds it may take; a run is never interrupted, so two very slow ones take longer.
         clock: seconds, from any start.
         order: the source of the random order.
         progress: called after each round with the rounds done and the rounds planned at most.
@@ -200,20 +200,18 @@ def _refuse_awaitable(result: object) -> None:
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()
-        raise TypeError(
-            "The function returned a coroutine that nothing awaited. Give the async function itself."
-        )
+        raise TypeError("The function returned something to be awaited. Give the async function itself.")
 
 
 def _plan(budget_s: float, clock: Clock, order: random.Random | None, progress: Progress | None) -> Plan:
     """Yield which side to run next, take the seconds it took, and return the comparison in the end."""
     order = order or random.Random()  # noqa: S311  the order of runs is no secret
-    deadline = clock() + budget_s
+    begin = clock()
     pair_s = yield from _warm_up(budget_s, order)
-    sides = _round(pair_s, deadline - clock())
+    sides = _round(pair_s, begin + budget_s - clock())
     round_s = sum(pair_s[side] for side in sides)
     samples, started, verdict = _Samples(), clock(), None
-    while samples.rounds < LOOKS[-1] and clock() + round_s <= deadline:
+    while samples.rounds < LOOKS[-1] and clock() + round_s <= begin + OVERRUN * budget_s:
         for side in order.sample(sides, len(sides)):
             samples.add(side, (yield side))
         samples.rounds += 1
@@ -252,7 +250,7 @@ def _round(pair_s: dict[Side, float], left_s: float) -> tuple[Side, ...]:
     slow, quick = sorted(PAIR, key=lambda side: -pair_s[side])
     for repeats in range(1, MOST_REPEATS + 1):
         cost_s = pair_s[slow] + repeats * pair_s[quick]
-        rounds = LOOKS[0] if cost_s <= 0 else min(LOOKS[0], int(SAFE_SHARE * left_s / cost_s))
+        rounds = LOOKS[0] if cost_s <= 0 else min(LOOKS[0], int(left_s / cost_s))
         if rounds >= LEAST_ROUNDS and smallest_p(rounds, repeats * rounds) < ALPHA:
             return (slow, *[quick] * repeats)
     return PAIR
@@ -287,9 +285,9 @@ def _note(verdict: TimingComparison, sides: tuple[Side, ...], pair_s: float, bud
     if verdict.outcome is not Outcome.UNRESOLVED:
         if len(sides) == len(PAIR):
             return ""
-        return f"{runs[0]} runs before and {runs[1]} after: too few pairs fit into {budget_s:g} s."
+        return f"{runs[0]} runs before and {runs[1]} after, because too few pairs fit into {budget_s:g} s."
     if smallest_p(*runs) >= ALPHA:
-        needed_s = math.ceil((LEAST_PAIRS + WARM_UPS) * pair_s / SAFE_SHARE)
+        needed_s = math.ceil((LEAST_PAIRS + WARM_UPS) * pair_s)
         pairs = f"{verdict.pairs} pair{'' if verdict.pairs == 1 else 's'}"
         return f"Only {pairs} fitted into {budget_s:g} s; a decision takes {LEAST_PAIRS}: allow {needed_s} s."
     limit = "" if verdict.pairs == LOOKS[-1] else f" in {budget_s:g} s"
