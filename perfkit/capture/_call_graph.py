@@ -6,6 +6,8 @@ here they are told apart by their lines. And around the block stand the frames t
 loop, perfkit itself), which are taken out and added up instead.
 """
 
+import functools
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,6 +24,9 @@ Label = tuple[str, int, str]
 _OWN_HELPERS = ("sqlglot", "psutil")
 # Called through perfkit or not: this is the work of the block.
 _DATABASE_CALLS = ("sqlite3.", "psycopg", "pymysql", "MySQLdb", "asyncpg")
+_THREAD_STARTS = tuple(
+    f"<built-in method _thread.{name}>" for name in ("start_new_thread", "start_joinable_thread")
+)
 _LOOP_WAITS = ("selectors.py", "windows_events.py")
 
 
@@ -65,26 +70,33 @@ class BlockProfile:
     host: float = 0.0
     own: float = 0.0
     ran_event_loop: bool = False
+    started_threads: bool = False
 
 
-def block_profile(entries: Iterable[Any]) -> BlockProfile:
+def block_profile(entries: Iterable[Any], *, is_hosted: bool = False) -> BlockProfile:
     """Sort out raw entries.
 
     Args:
         entries: what `_lsprof.Profiler.getstats` returned.
+        is_hosted: whether IPython, not a line of the block's own code, called for the recording. What was
+            called from outside the recording was then called by IPython too.
 
     Returns:
         The functions of the block, the longest own time first, and the sums of what else ran in its thread.
     """
     graph = build_graph(list(entries))
     own = _closed_set(graph, _always_own, _may_serve_perfkit)
-    host = _closed_set(graph, lambda row: row.label in own, _may_serve_host) - own
+    may_serve = functools.partial(_may_serve_host, is_hosted=is_hosted)
+    host = _closed_set(graph, lambda row: row.label in own or _is_loop_step(row), may_serve) - own
     wait = sum(_loop_waits(graph, host))
     host_time = sum(graph[label].tottime for label in host) - wait
     own_time = sum(graph[label].tottime for label in own)
     ran_event_loop = any("asyncio" in label[0] for label in host)
+    started_threads = any(label[2] in _THREAD_STARTS for label in graph.keys() - own - host)
     _take_out(graph, own | host)
-    return BlockProfile(_functions(graph), wait, max(0.0, host_time), own_time, ran_event_loop)
+    return BlockProfile(
+        _functions(graph), wait, max(0.0, host_time), own_time, ran_event_loop, started_threads
+    )
 
 
 def build_graph(entries: list[Any]) -> Graph:
@@ -124,10 +136,18 @@ def _statement_files(entries: list[Any]) -> set[str]:
 def _label(code: CodeType | str, by_statement: set[str]) -> Label:
     if isinstance(code, str):
         return ("~", 0, code)
-    line = code.co_firstlineno
-    if code.co_name == "<module>" and code.co_filename in by_statement:
-        line = min((number for *_, number in code.co_lines() if number), default=line)
+    is_statement = code.co_name == "<module>" and code.co_filename in by_statement
+    line = _statement_line(code) if is_statement else code.co_firstlineno
     return (code.co_filename, line, code.co_qualname)
+
+
+def _statement_line(code: CodeType) -> int:
+    """The first line of a statement whose code object says line 1, as those of all statements do."""
+    lines = [number for *_, number in code.co_lines()]
+    if code.co_flags & inspect.CO_COROUTINE and 0 in lines:
+        # The instructions that make the coroutine stand at line 1; the statement follows the one at line 0.
+        del lines[: lines.index(0)]
+    return min(filter(None, lines), default=code.co_firstlineno)
 
 
 def _closed_set(
@@ -146,7 +166,13 @@ def _closed_set(
 
 
 def _always_own(row: Row) -> bool:
-    return row.origin == "own"
+    # Every cell that a magic has wrapped calls `get_ipython`: that call is the magic's, not the person's.
+    return row.origin == "own" or (row.origin == "host" and row.label[2].endswith("get_ipython"))
+
+
+def _is_loop_step(row: Row) -> bool:
+    # Whoever has started the event loop: what it waits for is not work, and what it calls is not its own.
+    return row.origin == "host" and row.label[2].endswith("_run_once")
 
 
 def _may_serve_perfkit(row: Row) -> bool:
@@ -157,10 +183,10 @@ def _may_serve_perfkit(row: Row) -> bool:
     return row.origin in ("stdlib", "host") or any(f"/{name}/" in row.label[0] for name in _OWN_HELPERS)
 
 
-def _may_serve_host(row: Row) -> bool:
+def _may_serve_host(row: Row, *, is_hosted: bool) -> bool:
     if row.origin == "host":
         return True
-    return row.origin in ("builtin", "stdlib") and bool(row.callers) and not row.is_called_from_outside
+    return row.origin in ("builtin", "stdlib") and (is_hosted or not row.is_called_from_outside)
 
 
 def _loop_waits(graph: Graph, host: set[Label]) -> Iterable[float]:

@@ -20,7 +20,6 @@ _STDLIB = tuple(
     | {os.path.normcase(os.path.dirname(os.path.realpath(os.__file__))) + _SEP}  # noqa: PTH120 - compared as text
 )
 _SITE_PARTS = (f"{_SEP}site-packages{_SEP}", f"{_SEP}dist-packages{_SEP}")
-_GET_IPYTHON = f"IPython{_SEP}core{_SEP}getipython.py"
 
 
 @functools.lru_cache(maxsize=8192)
@@ -49,9 +48,6 @@ def origin(file_path: str) -> Origin:
 
 
 def _is_own(path: str) -> bool:
-    # Every cell that a magic has wrapped calls `get_ipython`: that call is the magic's, not the person's.
-    if path.endswith(_GET_IPYTHON):
-        return True
     return path.startswith(_PACKAGE) and not path.startswith(_PACKAGE + "lab" + _SEP)
 
 

@@ -1,11 +1,18 @@
 """Where the time of a block went, function by function, measured by cProfile in the block's own thread."""
 
 import sys
-import threading
 import time
+from types import FrameType
 
 from perfkit.capture._call_graph import BlockProfile, block_profile
-from perfkit.capture._thread_profile import PROFILER_ID, ThreadProfile, monitoring, thread_profile
+from perfkit.capture._code_origin import origin
+from perfkit.capture._thread_profile import (
+    PROFILER_ID,
+    ThreadProfile,
+    foreign_user_threads,
+    monitoring,
+    thread_profile,
+)
 from perfkit.model.cpu import CpuProfile
 
 ENGINE = "cProfile, this thread"
@@ -13,7 +20,7 @@ ENGINE = "cProfile, this thread"
 # began at 5 %); a part of the rest under 1 % of the wall time is not worth a sentence.
 _FULL_COVERAGE = 0.95
 _WORTH_A_NOTE = 0.01
-_WORTH_A_NOTE_S = 0.0001
+_WORTH_A_NOTE_S = 0.0005
 _active: "CpuCollector | None" = None
 
 
@@ -29,6 +36,7 @@ class CpuCollector:
         self._result: CpuProfile | None = None
         self._start_s = 0.0
         self._start_cpu_s = 0.0
+        self._is_hosted = False
 
     def start(self) -> None:
         """Begin to record the calling thread.
@@ -40,6 +48,7 @@ class CpuCollector:
         holder = profiler_holder()
         if holder:
             raise CpuProfilerBusyError(_busy_message(holder))
+        self._is_hosted = _is_hosted(sys._getframe())
         profile = thread_profile()
         try:
             profile.start()
@@ -68,8 +77,16 @@ class CpuCollector:
             profile.stop()
         finally:
             _active = None
-        self._result = _cpu_profile(block_profile(profile.entries()), wall_s, cpu_s)
+        block = block_profile(profile.entries(), is_hosted=self._is_hosted)
+        self._result = _cpu_profile(block, wall_s, cpu_s)
         return self._result
+
+
+def _is_hosted(frame: FrameType | None) -> bool:
+    """Whether perfkit was called by IPython for a cell, not by a line of the block's own code."""
+    while frame is not None and origin(frame.f_code.co_filename) == "own":
+        frame = frame.f_back
+    return frame is not None and origin(frame.f_code.co_filename) == "host"
 
 
 def profiler_holder() -> str | None:
@@ -139,12 +156,12 @@ def _notes(block: BlockProfile, wall_s: float, attributed_s: float) -> tuple[str
         (wall_s - attributed_s - block.loop_wait - block.host - block.own, _unseen(block)),
     )
     notes = [f"{_ms(part_s)} not attributed: {what}." for part_s, what in parts if _matters(part_s, wall_s)]
-    if wall_s and attributed_s / wall_s < _FULL_COVERAGE:
+    if notes and attributed_s / wall_s < _FULL_COVERAGE:
         notes.insert(0, "Less than 95 % of the time is in the functions below; the rest is listed here.")
     if block.ran_event_loop:
         notes.append("Every task that ran on this event loop meanwhile is included, not the block's alone.")
-    if threading.active_count() > 1:
-        notes.append("Other threads are not included.")
+    if block.started_threads or foreign_user_threads():
+        notes.append("What other threads did is not included.")
     return tuple(notes)
 
 

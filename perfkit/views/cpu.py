@@ -134,7 +134,7 @@ def _worst_first(functions: Sequence[FunctionProfile]) -> list[FunctionProfile]:
 
 
 def _groups(profile: CpuProfile) -> list[tuple[str, list[FunctionProfile]]]:
-    """The person's functions by cumulative time, for it is mostly spent in what they call; the rest by own."""
+    """The person's functions by cumulative time, mostly spent in what they call; the rest by own."""
     yours = sorted((f for f in profile.functions if f.is_user_code), key=lambda f: (-f.cumtime, -f.tottime))
     others = _worst_first([f for f in profile.functions if not f.is_user_code])
     groups = (

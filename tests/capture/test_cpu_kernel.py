@@ -1,0 +1,257 @@
+"""What a profile of a notebook cell says, in real kernels of every Python that is found."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+REPOSITORY = Path(__file__).parents[2]
+RUNS = 25
+# The frames of a magic: perfkit's own, called by IPython.
+MAGIC_FILE = REPOSITORY / "perfkit" / "magics" / "for_this_test.py"
+MAGIC = """
+from perfkit.capture.cpu import CpuCollector
+def begin(line):
+    global collector
+    collector = CpuCollector()
+    collector.start()
+def seal():
+    global profile
+    profile = collector.stop()
+"""
+SETUP = (
+    f"""
+exec(compile({MAGIC!r}, {str(MAGIC_FILE)!r}, "exec"))
+get_ipython()._seal = seal
+get_ipython().register_magic_function(begin, magic_name="begin")
+"""
+    + """
+import asyncio, functools, json, sqlite3, threading, time
+db = sqlite3.connect(":memory:", check_same_thread=False)
+def leaf(i):
+    return json.dumps({"i": i}, indent=1)
+def q(i):
+    db.execute("select 1").fetchall()
+    return leaf(i)
+def top():
+    for i in range(200):
+        q(i)
+        if i % 20 == 0:
+            print("row", i)
+async def wait(seconds):
+    await asyncio.sleep(seconds)
+    return [leaf(i) for i in range(50)]
+def report(profile):
+    functions = profile.functions
+    print("REPORT" + json.dumps({
+        "wall_ms": profile.wall_ms, "attributed_ms": profile.attributed_ms, "notes": profile.notes,
+        "functions": [
+            {"name": f.location.function_name, "cell": f.location.cell, "line": f.location.line_number,
+             "file": f.location.file_path, "source": f.location.source_text,
+             "ncalls": f.ncalls, "primitive": f.primitive_calls, "tottime": f.tottime, "cumtime": f.cumtime,
+             "is_user_code": f.is_user_code,
+             "callers": {functions[e.caller].location.function_name: e.ncalls for e in f.callers}}
+            for f in functions],
+    }))
+"""
+)
+OTHER_CALLS = """
+def numbers():
+    try:
+        yield 1
+        yield 2
+    finally:
+        leaf(0)
+def exhaust():
+    return list(numbers())
+def throw():
+    it = numbers()
+    next(it)
+    try:
+        it.throw(ValueError())
+    except ValueError:
+        pass
+def close():
+    it = numbers()
+    next(it)
+    it.close()
+def deep(n):
+    return deep(n + 1)
+def recurse():
+    try:
+        deep(0)
+    except RecursionError:
+        return leaf(1)
+@functools.lru_cache
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+def everything():
+    exhaust(); throw(); close(); recurse(); recurse(); fib(20)
+older = numbers()
+next(older)
+"""
+
+
+def _pythons() -> list[str]:
+    """This Python, those named in PERFKIT_TEST_PYTHONS (paths), and those on the PATH."""
+    named = os.environ.get("PERFKIT_TEST_PYTHONS", "").split(os.pathsep)
+    return [sys.executable, *filter(None, named), "python3.12", "python3.13", "python3.14"]
+
+
+class Kernel:
+    """A kernel of one Python, as JupyterLab would start it."""
+
+    def __init__(self, python: str) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.kernel_spec.argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        env = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        self.manager.start_kernel(env=env)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code: str) -> str:
+        text: list[str] = []
+
+        def collect(message: dict[str, Any]) -> None:
+            if message["msg_type"] == "stream":
+                text.append(message["content"]["text"])
+
+        reply = self.client.execute_interactive(code, output_hook=collect, timeout=120)
+        assert reply["content"]["status"] == "ok", reply["content"]
+        return "".join(text)
+
+    def profile(self, body: str) -> dict[str, Any]:
+        self.run(f"get_ipython().run_line_magic('begin', '')\n{body}\nget_ipython()._seal()")
+        return json.loads(self.run("report(profile)").partition("REPORT")[2])
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+@pytest.fixture(scope="module", params=_pythons(), ids=lambda python: "-".join(Path(python).parts[-3:]))
+def kernel(request):
+    python = shutil.which(request.param)
+    probe = "import ipykernel, perfkit.capture.cpu"
+    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    if python is None:
+        pytest.skip(f"{request.param} is not on this machine")
+    found = subprocess.run([python, "-c", probe], env=env, capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip(f"{request.param} cannot run a kernel with perfkit: {found.stderr.splitlines()[-1]}")
+    kernel = Kernel(python)
+    try:
+        kernel.run(SETUP)
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def _by_name(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {function["name"]: function for function in profile["functions"]}
+
+
+def _is_exact(profile: dict[str, Any]) -> bool:
+    named = _by_name(profile)
+    expected = {
+        "top": (1, {"<module>": 1}),
+        "q": (200, {"top": 200}),
+        "leaf": (200, {"q": 200}),
+        "dumps": (200, {"leaf": 200}),
+        "JSONEncoder.encode": (200, {"dumps": 200}),
+        "<method 'execute' of 'sqlite3.Connection' objects>": (200, {"q": 200}),
+        "<method 'fetchall' of 'sqlite3.Cursor' objects>": (200, {"q": 200}),
+        "<built-in method builtins.print>": (10, {"top": 10}),
+    }
+    return all(
+        name in named and (named[name]["ncalls"], named[name]["callers"]) == counts
+        for name, counts in expected.items()
+    )
+
+
+def test_counts_and_callers_are_exact_in_25_of_25_cells_that_print_and_query(kernel):
+    assert sum(_is_exact(kernel.profile("top()")) for _ in range(RUNS)) == RUNS
+
+
+def test_counts_and_callers_are_exact_while_a_thread_of_the_user_runs_the_same_code(kernel):
+    kernel.run(
+        "stop = threading.Event()\n"
+        "def busy():\n    while not stop.is_set(): leaf(0)\n"
+        "threads = [threading.Thread(target=busy) for _ in range(2)]\n"
+        "for thread in threads: thread.start()"
+    )
+    exact = [_is_exact(kernel.profile("top()")) for _ in range(5)]
+    kernel.run("stop.set()\nfor thread in threads: thread.join()")
+    assert all(exact)
+
+
+def test_counts_and_callers_are_exact_when_the_cell_starts_threads_that_run_the_same_code(kernel):
+    body = (
+        "threads = [threading.Thread(target=lambda: [leaf(i) for i in range(500)]) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\ntop()\nfor thread in threads: thread.join()"
+    )
+    assert all(_is_exact(kernel.profile(body)) for _ in range(5))
+
+
+def test_three_sleeps_of_one_cell_are_three_rows_with_their_own_lines(kernel):
+    profile = kernel.profile("time.sleep(0.05)\ntime.sleep(0.1)\ntime.sleep(0.2)")
+    rows = {f["line"]: f for f in profile["functions"] if f["name"] == "<module>" and f["line"] in (2, 3, 4)}
+    assert {line: round(row["cumtime"], 2) for line, row in rows.items()} == {
+        2: pytest.approx(0.05, abs=0.03),
+        3: pytest.approx(0.10, abs=0.03),
+        4: pytest.approx(0.20, abs=0.03),
+    }
+    assert all(row["cell"].startswith("In[") and row["is_user_code"] for row in rows.values())
+    assert profile["attributed_ms"] > 0.9 * profile["wall_ms"]
+
+
+def test_a_gather_of_two_waits_counts_the_coroutines_and_says_that_the_rest_was_waiting(kernel):
+    for _ in range(5):
+        profile = kernel.profile("await asyncio.gather(wait(0.05), wait(0.1))")
+        named = _by_name(profile)
+        assert (named["wait"]["ncalls"], named["leaf"]["ncalls"]) == (4, 100)
+        assert profile["attributed_ms"] < 0.5 * profile["wall_ms"]
+        assert any("waiting at an await" in note for note in profile["notes"])
+
+
+def test_neither_the_kernel_nor_the_collector_shows_up(kernel):
+    for body in ("top()", "await asyncio.gather(wait(0.01), wait(0.01))"):
+        functions = kernel.profile(body)["functions"]
+        assert not [f["file"] for f in functions if f["file"].startswith(str(REPOSITORY / "perfkit"))]
+        names = {f["name"].rpartition(".")[2] for f in functions}
+        assert not names & {"begin", "seal", "get_ipython", "run_code", "run_line_magic", "extra_flags"}
+
+
+def test_the_statements_of_a_cell_that_awaits_stand_at_their_own_lines(kernel):
+    profile = kernel.profile("x = leaf(1)\nawait asyncio.sleep(0.01)\nfor i in range(3):\n    leaf(i)")
+    lines = {f["line"]: f["source"] for f in profile["functions"] if f["name"] == "<module>"}
+    assert lines[2] == "x = leaf(1)"
+    assert lines[3] == "await asyncio.sleep(0.01)"
+    assert lines[4] == "for i in range(3):"
+
+
+def test_generators_recursion_and_caches_count_as_python_counts_them(kernel):
+    kernel.run(OTHER_CALLS)
+    named = _by_name(kernel.profile("everything()\nolder.close()"))
+    assert named["everything"]["callers"] == {"<module>": 1}
+    # Each resumption is a call: 3 to exhaust, 2 to throw, 2 to close, 1 for the one from before.
+    assert (named["numbers"]["ncalls"], named["leaf"]["ncalls"]) == (8, 6)
+    assert (named["recurse"]["ncalls"], named["deep"]["callers"]["recurse"]) == (2, 2)
+    assert named["deep"]["ncalls"] > 1000
+    assert named["fib"]["ncalls"] == 21
+
+
+def test_a_cell_that_fails_leaves_no_profiler_behind_once_stopped(kernel):
+    kernel.run(
+        "get_ipython().run_line_magic('begin', '')\n"
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    collector.stop(); collector.stop()"
+    )
+    assert _is_exact(kernel.profile("top()"))
