@@ -29,7 +29,8 @@ def orm_objects(comparison: "Comparison", a: Any, b: Any, path: Path) -> None:
         comparison.compare(a.__dict__[name], b.__dict__[name], path.at(f".{name}"))
     for relationship in mapper.relationships:
         _relationship(comparison, relationship, a, b, path)
-    _remark_unshared(comparison, columns, a, b)
+    relationships = [relationship.key for relationship in mapper.relationships]
+    _remark_unshared(comparison, [*columns, *relationships], a, b)
 
 
 def _relationship(comparison: "Comparison", relationship: Any, a: Any, b: Any, path: Path) -> None:
@@ -44,8 +45,8 @@ def _relationship(comparison: "Comparison", relationship: Any, a: Any, b: Any, p
         comparison.compare(items_a, items_b, path.at(f".{name}"))
 
 
-def _remark_unshared(comparison: "Comparison", columns: list[str], a: Any, b: Any) -> None:
-    unshared = [name for name in columns if (name in a.__dict__) != (name in b.__dict__)]
+def _remark_unshared(comparison: "Comparison", names: list[str], a: Any, b: Any) -> None:
+    unshared = [name for name in names if (name in a.__dict__) != (name in b.__dict__)]
     if unshared:
-        names = ", ".join(unshared)
-        comparison.remarks[f"{type(a).__name__}: not loaded on both sides, not compared: {names}"] = None
+        listed = ", ".join(unshared)
+        comparison.remarks[f"{type(a).__name__}: not loaded on both sides, not compared: {listed}"] = None
