@@ -1,0 +1,38 @@
+"""A cell that sends more statements than it may."""
+
+from collections.abc import Iterator
+
+from perfkit.model.query import QuerySpan
+from perfkit.views._format import counted
+
+# A message, not a report: the report stands above it.
+_LINES = 12
+_TEXT_WIDTH = 100
+
+
+class QueryBudgetExceeded(AssertionError):  # noqa: N818  # reads as what happened, like StopIteration
+    """More statements were sent than `--max` allows; the message lists them by the line that sent them."""
+
+    def _render_traceback_(self) -> list[str]:
+        # The traceback would show the inside of perfkit: no line of the cell raised this.
+        return [f"QueryBudgetExceeded: {self}"]
+
+
+def over_budget(spans: tuple[QuerySpan, ...], maximum: int) -> QueryBudgetExceeded:
+    """The error that lists these statements by line, most frequent first."""
+    counts: dict[tuple[str, str], int] = {}
+    for span in spans:
+        key = (span.call_site.label if span.call_site else "unknown place", span.query_text)
+        counts[key] = counts.get(key, 0) + 1
+    head = f"{counted(len(spans), 'statement')} sent, at most {maximum} allowed (--max {maximum})."
+    return QueryBudgetExceeded("\n".join([head, *_listed(counts)]))
+
+
+def _listed(counts: dict[tuple[str, str], int]) -> Iterator[str]:
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    for (place, text), count in ranked[:_LINES]:
+        one_line = " ".join(text.split())
+        short = one_line if len(one_line) <= _TEXT_WIDTH else one_line[: _TEXT_WIDTH - 1] + "…"
+        yield f"  {place}: {count} × {short}"
+    if len(ranked) > _LINES:
+        yield f"  and {counted(len(ranked) - _LINES, 'more kind')} of statement"

@@ -1,0 +1,99 @@
+"""Names that a person types after a magic: variables, functions and engines of the notebook."""
+
+import difflib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from perfkit.magics._ipython import MagicError
+
+
+def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
+    """The object behind `name` or `module.name`.
+
+    Raises:
+        MagicError: if the notebook has no such name.
+    """
+    first, *rest = dotted_name.split(".")
+    if first not in namespace:
+        raise MagicError(f"The notebook has no variable {first!r}.{_did_you_mean(first, namespace)}")
+    found = namespace[first]
+    for position, part in enumerate(rest, start=1):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            owner = ".".join([first, *rest[: position - 1]])
+            raise MagicError(f"{owner!r} has nothing of the name {part!r}.") from None
+    return found
+
+
+def _did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
+    known = [other for other in namespace if not other.startswith("_")]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else " Run the cell that defines it first."
+
+
+def engines(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The engines of the notebook by the name of the variable, each engine once.
+
+    An `AsyncEngine` counts, and so does an open shop of `perfkit.lab`, by its engine. Types are looked at,
+    never the objects: a user's proxy may do anything when it is touched.
+    """
+    found: dict[str, Any] = {}
+    for name, item in list(namespace.items()):
+        engine = None if name.startswith("_") else as_engine(item)
+        if engine is not None and all(engine is not other for other in found.values()):
+            found[name] = engine
+    return found
+
+
+def as_engine(item: object) -> Any:
+    """The engine that this is or, for a shop of the lab, holds; `None` for anything else."""
+    if issubclass(type(item), _engine_types()):
+        return item
+    if type(item).__module__.startswith("perfkit.lab.") and hasattr(type(item), "engine"):
+        return getattr(item, "engine", None)
+    return None
+
+
+def _engine_types() -> tuple[type, ...]:
+    """Of the modules that somebody has imported: nobody holds an engine of another one."""
+    places = (("sqlalchemy.engine", "Engine"), ("sqlalchemy.ext.asyncio", "AsyncEngine"))
+    return tuple(getattr(sys.modules[module], name) for module, name in places if module in sys.modules)
+
+
+def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
+    """The engine of this name, or the only one that the notebook has.
+
+    Args:
+        namespace: the notebook's variables.
+        name: of the variable that holds an engine, a connection or a shop; `None` for the only engine.
+
+    Returns:
+        Something that statements can be sent through.
+
+    Raises:
+        MagicError: if there is none, or more than one to choose from.
+    """
+    if name is not None:
+        return _named(namespace, name)
+    found = engines(namespace)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        names = ", ".join(found)
+        raise MagicError(f"Several engines are here: {names}. Say which: %%explain -e {next(iter(found))}")
+    raise MagicError("The notebook has no SQLAlchemy engine. Make one: engine = create_engine(url)")
+
+
+def _named(namespace: Mapping[str, Any], name: str) -> Any:
+    item = variable(namespace, name)
+    engine = as_engine(item)
+    if engine is not None:
+        return engine
+    from sqlalchemy.engine import Connection
+
+    if issubclass(type(item), Connection):
+        return item
+    here = ", ".join(engines(namespace)) or "none"
+    raise MagicError(f"{name!r} is a {type(item).__name__}, not a SQLAlchemy engine. Engines here: {here}.")

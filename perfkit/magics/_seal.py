@@ -1,0 +1,75 @@
+"""Stop the clock after the body of a cell and before its value is shown."""
+
+import ast
+import itertools
+
+from perfkit.magics._ipython import Shell
+from perfkit.magics._rewrite import ATTRIBUTE
+
+
+def _call(name: str) -> ast.Call:
+    expression = ast.parse(f"get_ipython().{ATTRIBUTE}.{name}()", mode="eval").body
+    assert isinstance(expression, ast.Call)
+    return expression
+
+
+_BEGIN = ast.dump(_call("begin").func)
+
+
+class SealLastExpression:
+    """Turns the last expression `E` of a measured cell into `seal(E)`, or adds `seal()`.
+
+    The repr of a data frame or a lazy query is then not charged to the code that made it.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def visit(self, module: ast.Module) -> ast.Module:
+        """What IPython calls for each cell."""
+        if len(module.body) < 2 or not _is_begin(module.body[0]):
+            return module
+        last = module.body[-1]
+        if isinstance(last, ast.Expr):
+            module.body[-1] = _located(_call_with(last.value), last)
+        elif self._shell.ast_node_interactivity == "last_expr_or_assign":
+            module.body.append(_located(_call_with(_assigned(last)), last))
+        elif self._shell.ast_node_interactivity != "last":
+            # In that mode the last statement is shown for being the last.
+            module.body.append(_located(_call_with(None), last))
+        return module
+
+
+def _is_begin(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and ast.dump(node.value.func) == _BEGIN
+    )
+
+
+def _call_with(value: ast.expr | None) -> ast.Call:
+    call = _call("seal")
+    call.args = [] if value is None else [value]
+    return call
+
+
+def _assigned(node: ast.stmt) -> ast.expr | None:
+    """The variable whose value IPython shows after an assignment in that mode."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        target = node.target
+    else:
+        return None
+    return (
+        ast.copy_location(ast.Name(target.id, ast.Load()), target) if isinstance(target, ast.Name) else None
+    )
+
+
+def _located(call: ast.Call, statement: ast.stmt) -> ast.Expr:
+    """Give the new nodes, and only those, the place of the old statement: tracebacks stay true."""
+    new = ast.Expr(call)
+    for node in itertools.chain([new, call], ast.walk(call.func)):
+        ast.copy_location(node, statement)
+    return new

@@ -1,0 +1,127 @@
+"""The cell magics that measure Python: what each takes, what it measures, when it lets the cell fail."""
+
+import argparse
+from collections.abc import Callable
+
+from perfkit.magics._arguments import add_name, add_target, statement_count
+from perfkit.magics._budget import QueryBudgetExceeded, over_budget
+from perfkit.magics._ipython import MagicError, Shell
+from perfkit.magics._magic import CellMagic
+from perfkit.magics._namespace import variable
+from perfkit.session import Measurement, Result, measure
+
+
+def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    parser.add_argument(
+        "--max",
+        metavar="N",
+        type=statement_count,
+        help="let the cell fail if it sends more than N statements",
+    )
+
+
+def _querycount(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+    return measure(title, focus="queries")
+
+
+def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:
+    spans = result.trace.queries or ()
+    if arguments.max is None or len(spans) <= arguments.max:
+        return None
+    return over_budget(spans, arguments.max)
+
+
+def _profile(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+    return measure(title, queries=False, cpu=True, focus="cpu")
+
+
+def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    parser.add_argument(
+        "-f",
+        "--function",
+        metavar="FUNCTION",
+        action="append",
+        default=[],
+        help="measure this function (or module.function) line by line; may be given several times",
+    )
+
+
+def _memtrace(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+    functions = [_function(shell, name) for name in arguments.function]
+    try:
+        return measure(title, queries=False, memory=True, functions=functions, focus="memory")
+    except TypeError as error:
+        raise MagicError(f"%%memtrace cannot measure line by line: {error}") from None
+
+
+def _function(shell: Shell, name: str) -> Callable[..., object]:
+    found = variable(shell.user_ns, name)
+    if not callable(found):
+        raise MagicError(f"{name!r} is a {type(found).__name__}, not a function.")
+    function: Callable[..., object] = found
+    return function
+
+
+def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    add_target(parser)
+
+
+def _diagnose(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+    return measure(title, cpu=True, memory="peak", plans=True, focus="all", target_ms=arguments.target)
+
+
+def explain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what may stand after `%%explain`."""
+    add_name(parser)
+    parser.add_argument(
+        "-e",
+        "--engine",
+        metavar="ENGINE",
+        help="for SQL: the variable that holds the engine; not needed where the notebook has only one",
+    )
+    parser.add_argument(
+        "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
+    )
+
+
+def _explain(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+    if arguments.engine is not None or arguments.no_analyze:
+        option = "--no-analyze" if arguments.no_analyze else "-e"
+        raise MagicError(
+            f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
+            "Without it, the plan of every statement that the cell sends is shown."
+        )
+    return measure(title, plans=True, focus="plans")
+
+
+CELL_MAGICS = (
+    CellMagic(
+        "querycount",
+        "Show every statement that the cell sends: its time, its rows, the line and the loop that sent it.",
+        _querycount_arguments,
+        _querycount,
+        _within_budget,
+    ),
+    CellMagic(
+        "explain",
+        "Show the plan of the SQL in the cell, or of every statement that the Python in the cell sends.",
+        explain_arguments,
+        _explain,
+    ),
+    CellMagic("profile", "Show where the cell spends its time, function by function.", add_name, _profile),
+    CellMagic(
+        "memtrace",
+        "Show how much memory the cell takes: its peak, its course over time, and growth by line.",
+        _memtrace_arguments,
+        _memtrace,
+    ),
+    CellMagic(
+        "diagnose",
+        "Measure statements, plans, function times and memory of the cell, and name what makes it slow.",
+        _diagnose_arguments,
+        _diagnose,
+    ),
+)

@@ -1,0 +1,92 @@
+"""`%%explain` on a cell of SQL.
+
+The body is SQL when it starts, after SQL comments, as a statement of SQL does and is not valid Python. So
+`with open(path) as file: …` is Python, `WITH recent AS (SELECT …) …` is SQL, and so is a cell with a mistake
+in its SQL: the database then shows the place.
+"""
+
+import argparse
+import ast
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from perfkit.capture.plans import ExplainError
+from perfkit.magics._ipython import MagicError, Shell, argument_parser, parse_line, show
+from perfkit.magics._namespace import the_engine
+from perfkit.magics.cells import explain_arguments
+from perfkit.session import explain
+
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+# A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
+_STATEMENT = re.compile(
+    r"""\(*\s*(?:
+        (?:select|values|explain)\b(?!\s*(?:=(?!=)|\.|:|,|$))
+        | with\s+(?:recursive\s+)?("[^"]+"|\w+)\s*(?:\([^)]*\)\s*)?as\s*(?:(?:not\s+)?materialized\s*)?\(
+        | insert\s+into\b | delete\s+from\b | merge\s+into\b | replace\s+into\b
+        | update\s+[\w"`.]+\s+(?:as\s+|\w+\s+)?set\b | update\s+only\b
+        | table\s+[\w"`.]+\s*;?\s*\Z
+    )""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+
+def is_sql(body: str) -> bool:
+    """Whether the text below `%%explain` is SQL."""
+    comments = _COMMENTS.match(body)
+    start = comments.end() if comments else 0
+    return _STATEMENT.match(body, start) is not None and not _is_python(body)
+
+
+def _is_python(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def explain_cell(shell: Shell, line: str, sql: str) -> None:
+    """Show the plan of the SQL in a cell.
+
+    Args:
+        shell: whose variables are the engine and the values of `:name` parameters.
+        line: the arguments of `%%explain`.
+        sql: the body of the cell.
+
+    Raises:
+        MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
+    """
+    arguments = parse_line(_parser(), "%%explain", line)
+    connectable = the_engine(shell.user_ns, arguments.engine)
+    parameters = _parameters(sql, shell.user_ns)
+    try:
+        result = explain(connectable, sql, parameters, analyze=not arguments.no_analyze)
+    except ExplainError as error:
+        raise MagicError(f"%%explain: {error}") from None
+    if arguments.name:
+        shell.push({arguments.name: result})
+    show(result)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argument_parser("%%explain", "")
+    explain_arguments(parser)
+    return parser
+
+
+def _parameters(sql: str, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The values of the `:name` parameters; they go to the driver beside the text, never into it."""
+    from sqlalchemy import text
+
+    names = list(text(sql).compile().params)
+    missing = [name for name in names if name not in namespace]
+    if missing:
+        raise MagicError(
+            f"The SQL uses :{missing[0]}, and the notebook has no variable {missing[0]!r}. Assign it first, "
+            rf"or write \:{missing[0]} if the colon is part of the text."
+        )
+    return {name: namespace[name] for name in names} or None
