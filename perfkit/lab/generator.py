@@ -1,5 +1,6 @@
 """The rows of the sample shop, as columns: numpy arrays, and texts drawn from pools."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,7 +15,12 @@ MANUAL_MIN_BYTES = 2_000
 MANUAL_MAX_BYTES = 20_000
 EVENT_KINDS = 12
 
-_WORDS = ["slow", "fast", "query", "index", "scan", "page", "cache", "heap", "tuple", "lock", "wait", "plan", "join", "sort", "hash", "merge", "loop", "batch", "fetch", "lazy", "eager", "row", "column", "disk", "memory", "user", "order", "cart", "item", "price", "stock", "email", "token", "login", "report", "export", "import", "queue", "worker", "retry", "error", "warn", "debug", "trace", "span", "metric", "alert", "graph", "chart", "table", "view"]
+_WORDS = re.findall(
+    r"\w+",
+    """slow fast query index scan page cache heap tuple lock wait plan join sort hash merge loop batch fetch
+    lazy eager row column disk memory user order cart item price stock email token login report export import
+    queue worker retry error warn debug trace span metric alert graph chart table view""",
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The guard: the process that owns the embedded server and stops it when the last user is gone, however it went.
+"""The guard: the process that owns the embedded server and stops it when its last user is gone.
 
 Each user of the server holds a lock on a file of its own in `users/`. The system releases that lock when the
-process ends, also after kill -9, so the guard needs neither process numbers nor a clock: it waits for a lock.
+process ends, also by kill -9, so the guard needs neither process numbers nor a clock: it waits for a lock.
 This file is run as a script (`python -I -S guard.py ...`) and so uses the standard library alone.
 """
 
@@ -28,6 +28,7 @@ else:
 
 
 STOP_S = 20.0  # a shutdown writes a checkpoint: up to shared_buffers of data to a slow disk
+TAKE_OVER_S = 2.0
 POLL_S = 0.01
 
 
@@ -79,13 +80,19 @@ class FileLock:
         self.release()
 
 
-def live_users(folder: Path) -> list[Path]:
-    """Return the lock files in `users/` that are held, and remove those whose holder is gone."""
+def live_users(folder: Path, *, prune: bool = False) -> list[Path]:
+    """Return the lock files in `users/` that are held.
+
+    Args:
+        folder: the cluster folder.
+        prune: remove the files whose holder is gone; only for who holds the main lock, since a user who is
+            just registering has made its file and not locked it yet.
+    """
     held = []
     for path in sorted((folder / "users").glob("*.lock")):
         if FileLock(path).is_held():
             held.append(path)
-        else:
+        elif prune:
             path.unlink(missing_ok=True)
     return held
 
@@ -108,7 +115,7 @@ def stop_postmaster(data: Path, binaries: Path, child: "subprocess.Popen[bytes] 
         return
     if sys.platform == "win32":
         command = [str(binaries / "pg_ctl"), "stop", "-D", str(data), "-m", "fast", "-w"]
-        subprocess.run(command, capture_output=True, check=False)
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - arguments as a list
         return
     # SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one (manual, "Shutting Down the Server").
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
@@ -133,7 +140,7 @@ def _wait_until_gone(pid: int, child: "subprocess.Popen[bytes] | None") -> bool:
     return False
 
 
-class _ServerEnded(Exception):
+class _ServerEnded(Exception):  # noqa: N818 - an event, not an error
     """The server this guard started has ended by itself."""
 
 
@@ -146,24 +153,39 @@ def _start(folder: Path, binaries: Path, user: int | None) -> "subprocess.Popen[
     if sys.platform == "win32":
         # PostgreSQL refuses to run with an administrator's rights; pg_ctl gives them up first.
         command = [str(binaries / "pg_ctl"), "start", "-W", "-D", str(data), "-l", str(folder / "log")]
-        subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+        subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - arguments as a list
         return None
-    credentials = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    signal.signal(signal.SIGCHLD, _on_child)
-    return subprocess.Popen(
-        [str(binaries / "postgres"), "-D", str(data)], stdin=subprocess.DEVNULL, **credentials
-    )
+    else:  # noqa: RET505 - mypy needs it to check each platform's branch alone
+        signal.signal(signal.SIGCHLD, _on_child)
+        return subprocess.Popen(  # noqa: S603 - arguments as a list
+            [str(binaries / "postgres"), "-D", str(data)],
+            stdin=subprocess.DEVNULL,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
 
 
 def _wait_for_users_to_leave(folder: Path, main: FileLock) -> None:
     """Return with the main lock held and no user left."""
     while True:
         for path in live_users(folder):
-            FileLock(path).acquire()  # the lock file itself is removed by the next look
+            with FileLock(path):
+                pass  # that user is gone
         main.acquire()
-        if not live_users(folder):
+        if not live_users(folder, prune=True):
             return
         main.release()
+
+
+def _take_over(guard: FileLock) -> bool:
+    """Take the guard's lock; others take it for an instant when they look whether it is held."""
+    deadline = time.monotonic() + TAKE_OVER_S
+    while not guard.try_acquire():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def watch(folder: Path, binaries: Path, *, start: bool, user: int | None) -> None:
@@ -176,9 +198,10 @@ def watch(folder: Path, binaries: Path, *, start: bool, user: int | None) -> Non
         user: numeric user and group to run it as, when we are root.
     """
     guard, main = FileLock(folder / "guard.lock"), FileLock(folder / "main.lock")
-    if not guard.try_acquire():
+    if not _take_over(guard):
         return
     (folder / "guard.pid").write_text(str(os.getpid()), encoding="utf-8")
+    child = None
     try:
         child = _start(folder, binaries, user) if start else None
         _wait_for_users_to_leave(folder, main)
@@ -186,7 +209,8 @@ def watch(folder: Path, binaries: Path, *, start: bool, user: int | None) -> Non
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         stop_postmaster(folder / "data", binaries, child)
     except _ServerEnded:
-        return
+        if child is not None:
+            child.wait()
     finally:
         (folder / "guard.pid").unlink(missing_ok=True)
         guard.release()

@@ -1,4 +1,4 @@
-"""Load the sample shop into a database: the tables, the rows by binary COPY, then keys, indexes, foreign keys."""
+"""Load the sample shop into a database: tables, rows by binary COPY, then keys, indexes, foreign keys."""
 
 from typing import Any
 
@@ -8,15 +8,9 @@ from psycopg import sql
 from perfkit.lab.copy_format import HEADER, TRAILER, encode
 from perfkit.lab.generator import TableData, tables
 from perfkit.lab.progress import Reporter
-from perfkit.lab.settings import Settings
+from perfkit.lab.settings import Settings, statements
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-def statements(schema: str) -> list[str]:
-    """Split `schema.sql` into its statements."""
-    lines = [line for line in schema.splitlines() if not line.startswith("--")]
-    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip()]
 
 
 def load(connection: Connection, settings: Settings, factor: float, reporter: Reporter) -> None:
@@ -48,7 +42,7 @@ def vacuum(connection: Connection, settings: Settings) -> None:
 
 
 def _copy(connection: Connection, data: TableData, reporter: Reporter) -> None:
-    columns = [column.name for column in (*data.fixed, *data.pooled)]
+    columns = [column.name for column in data.fixed] + [column.name for column in data.pooled]
     # FREEZE is allowed since the table is of this transaction; the vacuum then finds nothing to rewrite.
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
         sql.Identifier(data.name), sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -1,8 +1,8 @@
 """A loopback proxy that adds the round-trip time a real network has between program and database.
 
-A local socket answers in 0.05 ms, so a hundred statements look harmless; a hundred round trips at 1 ms do not.
-Every part that arrives, from either side, is passed on half a round-trip time later: a statement and its answer
-pay the whole of it once, however many packets the answer has, exactly as on a wire.
+A local socket answers in 0.05 ms, so a hundred statements look harmless; at 1 ms a round trip they are not.
+Every part that arrives, from either side, is passed on half a round-trip time later: a statement and its
+answer pay the whole of it once, however many packets the answer has, exactly as on a wire.
 """
 
 import heapq

@@ -13,7 +13,7 @@ from perfkit.lab.errors import LabError
 
 # A socket's address holds 104 bytes on macOS and 108 on Linux; the file is called .s.PGSQL.5432.
 _MAX_SOCKET_FOLDER = 80
-# libpq takes a comma for a list of hosts, and a space or quote is a trap in every hand-typed connection string.
+# libpq takes a comma for a list of hosts, and a space or quote is a trap in hand-typed connection strings.
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 
 
@@ -60,13 +60,13 @@ def _make(folder: Path, *, private: bool) -> Path:
         probe.close()
     except OSError as error:
         raise LabError(
-            f"Cannot write to {folder} ({error.strerror}). Set PERFKIT_HOME to a folder that you can write to."
+            f"Cannot write to {folder} ({error.strerror}). Set PERFKIT_HOME to a folder you can write to."
         ) from error
     return folder.resolve()
 
 
 def socket_folder(cluster: Path) -> Path:
-    """Return a private folder for the server's sockets whose name is short and plain whatever the cluster's is.
+    """Return a private folder for the server's sockets, of a short and plain name whatever the cluster's is.
 
     Raises:
         LabError: somebody else owns the folder of that name.

@@ -3,21 +3,22 @@
 import atexit
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import psutil
 import psycopg
 
-from perfkit.lab import cluster as cluster_folder
-from perfkit.lab import guard as guard_module
+from perfkit.lab import cluster, guard
 from perfkit.lab.binaries import find_binaries, server_account, server_environment
 from perfkit.lab.errors import LabError
-from perfkit.lab.guard import FileLock, live_users, postmaster_pid
+from perfkit.lab.guard import FileLock, live_users
+from perfkit.lab.leftovers import clear_stale, postmaster
 from perfkit.lab.paths import home, socket_folder
 from perfkit.lab.progress import note, waiting_for
 
@@ -25,6 +26,15 @@ READY_S = 600.0  # recovery after a crash replays up to max_wal_size of log: min
 PATIENCE_S = 3.0  # an ordinary start takes 0.3 s; after ten times that the user is told what goes on
 CONNECT_S = 5
 _LOG_LIMIT_BYTES = 5_000_000
+_COMPLAINTS = ("FATAL", "PANIC", "ERROR", "Error", "could not", "unrecognized", "invalid")
+_LOOPBACK = "127.0.0.1"
+
+
+class _GuardProcess(subprocess.Popen[bytes]):
+    """A process that outlives this one while others use the server; Popen would warn about that."""
+
+    def __del__(self) -> None:
+        pass
 
 
 class Server:
@@ -32,13 +42,28 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._user = FileLock(folder / "users" / f"{os.getpid()}-{secrets.token_hex(4)}.lock")
         self.owner_pid = os.getpid()
-        self._guards: list[subprocess.Popen[bytes]] = []
+        self._user = FileLock(folder / "users" / f"{self.owner_pid}-{secrets.token_hex(4)}.lock")
+        self._guard_lock = FileLock(folder / "guard.lock")
+        self._guards: list[_GuardProcess] = []
+        self._log_start_bytes = 0
         self._binaries = find_binaries()
         (folder / "users").mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+    @property
+    def address(self) -> tuple[str, int]:
+        """The socket folder (or, on Windows, 127.0.0.1) and the port."""
+        if sys.platform == "win32":
+            return _LOOPBACK, int((self.folder / "port").read_text(encoding="utf-8"))
+        else:  # noqa: RET505 - mypy needs it to check each platform's branch alone
+            return str(socket_folder(self.folder)), cluster.PORT
+
+    @property
+    def passfile(self) -> Path:
+        """The file in which clients find the password."""
+        return self.folder / "pgpass"
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[Any, ...]]":
         """Open a connection for the lab's own work, in autocommit mode.
 
         Raises:
@@ -48,8 +73,8 @@ class Server:
         return psycopg.connect(
             host=host,
             port=port,
-            user=cluster_folder.SUPERUSER,
-            password=cluster_folder.password(self.folder),
+            user=cluster.SUPERUSER,
+            password=cluster.password(self.folder),
             dbname=database,
             connect_timeout=CONNECT_S,
             sslmode="disable",
@@ -57,46 +82,42 @@ class Server:
             autocommit=True,
         )
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """The socket folder (or, on Windows, 127.0.0.1) and port."""
-        if sys.platform == "win32":
-            return "127.0.0.1", int((self.folder / "port").read_text(encoding="utf-8"))
-        return str(socket_folder(self.folder)), cluster_folder.PORT
-
-    @property
-    def passfile(self) -> Path:
-        """The file in which clients find the password."""
-        return self.folder / "pgpass"
-
     def start(self) -> None:
         """Become a user of the server and return when it answers.
 
         Raises:
             LabError: it cannot be started; with the reason from its log.
         """
-        with waiting_for(
-            FileLock(self.folder / "main.lock"), "Another perfkit process is starting the server"
-        ):
-            if self._user.path.exists() and self._answers():
-                return
-            self._register()
+        main = FileLock(self.folder / "main.lock")
+        with waiting_for(main, "Another perfkit process is starting or stopping the server"):
+            # Nobody else wants this lock for longer than a look at it takes.
+            self._user.release()
+            self._user.acquire()
             try:
                 self._ensure_running()
             except BaseException:
-                self._user.release()
+                self._leave()
                 raise
 
-    def _register(self) -> None:
+    def _leave(self) -> None:
         self._user.release()
-        if not self._user.try_acquire():
-            raise LabError(f"Cannot lock {self._user.path}. Set PERFKIT_HOME to a folder on a local disk.")
+        self._user.path.unlink(missing_ok=True)
 
-    def _answers(self) -> bool:
-        return self._state() == "up"
+    def _ensure_running(self) -> None:
+        if not cluster.is_current(self.folder):
+            self._rebuild()
+        self._guards = [process for process in self._guards if process.poll() is None]
+        if self._state() == "down":
+            clear_stale(self.folder, self._binaries)
+            cluster.configure(self.folder, self._tcp_port())
+            self._launch("start")
+        elif not self._guard_lock.is_held():
+            self._launch("adopt")
+            self._wait(self._guard_lock.is_held)
+        self._wait(lambda: self._state() == "up")
 
     def _state(self) -> str:
-        """Ask the server itself: `up`, `starting` (also: repairing after a crash, or too busy to answer) or `down`."""
+        """Ask the server: `up`, `starting` (or repairing after a crash, or too busy to answer), `down`."""
         try:
             self.connect().close()
         except (OSError, LabError):
@@ -110,21 +131,8 @@ class Server:
             # Refused by a server that runs, for instance because all its connections are taken.
             waiting = ("starting up", "recovery", "not yet accepting")
             return "starting" if any(text in message for text in waiting) else "up"
-        return "starting" if "timeout expired" in message and self._postmaster() is not None else "down"
-
-    def _ensure_running(self) -> None:
-        if not cluster_folder.is_current(self.folder):
-            self._rebuild()
-        self._guards = [guard for guard in self._guards if guard.poll() is None]
-        lock = FileLock(self.folder / "guard.lock")
-        if self._state() == "down":
-            self._clear_stale()
-            cluster_folder.configure(self.folder, self._tcp_port())
-            self._launch("start")
-        elif not lock.is_held():
-            self._launch("adopt")
-            self._wait(lock.is_held)
-        self._wait(self._answers)
+        alive = "timeout expired" in message and postmaster(self.folder / "data") is not None
+        return "starting" if alive else "down"
 
     def _rebuild(self) -> None:
         others = [path for path in live_users(self.folder) if path != self._user.path]
@@ -133,89 +141,41 @@ class Server:
                 f"{self.folder} is of an older version and in use. Close the notebooks that use it."
             )
         if (self.folder / "perfkit.json").exists():
-            note(f"The data folder {self.folder} is of an older version; it is built again.")
-        self._clear_stale()
-        cluster_folder.create(self.folder, self._binaries)
+            note(f"{self.folder} is of another version; it and the sample data are built again.")
+        clear_stale(self.folder, self._binaries)
+        cluster.create(self.folder, self._binaries)
 
     def _tcp_port(self) -> int | None:
-        if sys.platform != "win32":
+        if sys.platform == "win32":
+            with socket.socket() as probe:
+                probe.bind((_LOOPBACK, 0))
+                port = int(probe.getsockname()[1])
+            (self.folder / "port").write_text(str(port), encoding="utf-8")
+            return port
+        else:  # noqa: RET505 - mypy needs it to check each platform's branch alone
             return None
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        (self.folder / "port").write_text(str(port), encoding="utf-8")
-        return port
-
-    def _postmaster(self) -> psutil.Process | None:
-        """The process that postmaster.pid names, if it is a server of this folder and not a reuse of the number."""
-        pid = postmaster_pid(self.folder / "data")
-        return next((process for process in self._processes() if process.pid == pid), None)
-
-    def _processes(self) -> list[psutil.Process]:
-        """Every process of PostgreSQL that works in this data folder: each makes it its current folder."""
-        data, found = str(self.folder / "data"), []
-        for process in psutil.process_iter(["name", "cwd"]):
-            if str(process.info["name"]).startswith("postgres") and process.info["cwd"] == data:
-                found.append(process)
-        return found
-
-    def _clear_stale(self) -> None:
-        """Remove what a server that died left behind; nothing of it may run on, or it could write to our files."""
-        self._end_guard()
-        data = self.folder / "data"
-        if self._postmaster() is not None:
-            guard_module.stop_postmaster(data, self._binaries)
-        left = self._processes()
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=CONNECT_S)
-        (data / "postmaster.pid").unlink(missing_ok=True)
-        for path in socket_folder(self.folder).glob(".s.PGSQL.*"):
-            path.unlink(missing_ok=True)
-
-    def _end_guard(self) -> None:
-        lock = FileLock(self.folder / "guard.lock")
-        if lock.is_held():
-            try:
-                process = psutil.Process(int((self.folder / "guard.pid").read_text(encoding="utf-8")))
-                if any("guard.py" in part for part in process.cmdline()):
-                    process.kill()
-            except (OSError, ValueError, psutil.Error):
-                pass  # it is ending by itself
-            self._wait(lambda: not lock.is_held())
 
     def _launch(self, mode: str) -> None:
         account = server_account()
         log = self.folder / "log"
         if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
             log.unlink()
-        command = [
-            sys.executable,
-            "-I",
-            "-S",
-            guard_module.__file__,
-            str(self.folder),
-            str(self._binaries),
-            mode,
-        ]
+        self._log_start_bytes = log.stat().st_size if log.exists() else 0
+        command = [sys.executable, "-I", "-S", guard.__file__, str(self.folder), str(self._binaries), mode]
         with log.open("ab") as output:
-            self._guards.append(
-                subprocess.Popen(  # noqa: S603 - our own script, arguments as a list
-                    [*command, str(account.uid) if account else ""],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd=self.folder,
-                    env=server_environment(),
-                    start_new_session=True,  # Ctrl-C in the terminal is for the notebook, not for the server
-                )
+            process = _GuardProcess(
+                [*command, str(account.uid) if account else ""],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env=server_environment(),
+                start_new_session=True,  # Ctrl-C in the terminal is for the notebook, not for the server
             )
+        self._guards.append(process)
 
     def _wait(self, ready: Callable[[], bool]) -> None:
-        began = time.monotonic()
-        told = False
+        began, told = time.monotonic(), False
         while not ready():
             waited = time.monotonic() - began
             if self._guards and self._guards[-1].poll() is not None and not ready():
@@ -223,19 +183,16 @@ class Server:
             if waited > READY_S:
                 raise LabError(f"PostgreSQL does not answer after {READY_S:.0f} s: see {self.folder / 'log'}")
             if waited > PATIENCE_S and not told:
-                note(
-                    "PostgreSQL is still starting: after a crash it repairs its files, which can take minutes."
-                )
+                note("PostgreSQL is still starting: after a crash it repairs its files, which takes a while.")
                 told = True
             time.sleep(0.02)
 
     def _reason(self) -> str:
-        try:
-            lines = (self.folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-        telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "Error" in line]
-        return (telling or lines or ["no reason given"])[-1][:300] + f" (log: {self.folder / 'log'})"
+        """The first complaint in the log since the start: what follows are its consequences."""
+        log = self.folder / "log"
+        lines = log.read_bytes()[self._log_start_bytes :].decode(errors="replace").splitlines()
+        telling = [line for line in lines if any(word in line for word in _COMPLAINTS)]
+        return (telling or lines[-1:] or ["no reason given"])[0][:300] + f" (log: {log})"
 
     def stop(self) -> bool:
         """Stop using the server; if nobody else does, return when it has ended.
@@ -246,30 +203,36 @@ class Server:
         if os.getpid() != self.owner_pid:
             return False  # a forked child: the server is its parent's
         with FileLock(self.folder / "main.lock"):
-            self._user.release()
-            self._user.path.unlink(missing_ok=True)
-            if live_users(self.folder):
+            self._leave()
+            if live_users(self.folder, prune=True):
                 return False
-            if not FileLock(self.folder / "guard.lock").is_held():
-                if self._postmaster() is not None:  # its guard was killed
-                    guard_module.stop_postmaster(self.folder / "data", self._binaries)
+            if not self._guard_lock.is_held():
+                if postmaster(self.folder / "data") is not None:  # its guard was killed
+                    guard.stop_postmaster(self.folder / "data", self._binaries)
                 return True
         return self._wait_for_guard()
 
     def _wait_for_guard(self) -> bool:
-        lock, deadline = FileLock(self.folder / "guard.lock"), time.monotonic() + 3 * guard_module.STOP_S
-        while lock.is_held():
+        deadline = time.monotonic() + 3 * guard.STOP_S  # it tries three ways to stop the server
+        while self._guard_lock.is_held():
             if live_users(self.folder) or time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
-        for guard in self._guards:
-            guard.wait(CONNECT_S)
+        for process in self._guards:
+            process.wait(CONNECT_S)
         self._guards.clear()
         return True
 
 
 _servers: dict[Path, Server] = {}
 _servers_lock = threading.Lock()
+
+
+def _server(folder: Path) -> Server:
+    server = _servers.get(folder)
+    if server is None or server.owner_pid != os.getpid():  # a forked child is a user of its own
+        server = _servers[folder] = Server(folder)
+    return server
 
 
 def cluster_path() -> Path:
@@ -283,20 +246,16 @@ def embedded_server() -> Server:
     Raises:
         LabError: it cannot be started; the message says why and what to do.
     """
-    folder = cluster_path()
     with _servers_lock:
-        server = _servers.get(folder)
-        if server is None or server.owner_pid != os.getpid():  # a forked child is a user of its own
-            server = _servers[folder] = Server(folder)
+        server = _server(cluster_path())
         server.start()
     return server
 
 
 def stop_server() -> bool:
     """Stop using the server of the current home; see `Server.stop`."""
-    folder = cluster_path()
     with _servers_lock:
-        return (_servers.get(folder) or Server(folder)).stop()
+        return _server(cluster_path()).stop()
 
 
 def _stop_all() -> None:

@@ -1,11 +1,13 @@
 """The settings of the sample shop, read from `data/settings.toml`."""
 
 import hashlib
+import json
 import os
 import tomllib
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Any
 
 from perfkit.lab.errors import LabError
 from perfkit.lab.resources import data_dir
@@ -15,7 +17,7 @@ MAX_SCALE = 10.0  # 45 million rows, about 9 GB: beyond that a mistyped number i
 
 @dataclass(frozen=True)
 class Settings:
-    """What `settings.toml` says; `fingerprint` changes when the data or the schema would come out differently."""
+    """What `settings.toml` and `schema.sql` say; `fingerprint` changes when something else would come out."""
 
     seed: str
     first_day: date
@@ -47,8 +49,21 @@ def load_settings() -> Settings:
         skew=raw["skew"],
         choices=raw["choices"],
         schema=schema,
-        fingerprint=hashlib.sha256(f"{text}\0{schema}".replace("\r\n", "\n").encode()).hexdigest()[:16],
+        fingerprint=_fingerprint(raw, schema),
     )
+
+
+def _fingerprint(raw: dict[str, Any], schema: str) -> str:
+    """Comments and the names of scales do not count."""
+    kept = {key: value for key, value in raw.items() if key != "scales"}
+    text = json.dumps([kept, statements(schema)], default=str)  # in the order of the file, which matters
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def statements(schema: str) -> list[str]:
+    """Split `schema.sql` into its statements."""
+    lines = [line for line in schema.splitlines() if not line.startswith("--")]
+    return [part.strip() for part in "\n".join([*lines, ""]).split(";\n") if part.strip()]
 
 
 @dataclass(frozen=True)

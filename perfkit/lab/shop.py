@@ -6,6 +6,7 @@ import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -40,13 +41,14 @@ def database_name(name: str, scale: Scale) -> str:
 
 
 def embedded_url(server: Server, database: str) -> URL:
-    """Return the address of a database of the embedded server; the password stays in a file that it points to."""
+    """Return the address of a database of the embedded server; it points to the password's file."""
     host, port = server.address
     query = {"passfile": str(server.passfile)}
     # libpq prefers PGPASSWORD to the file; then the address has to carry the right password.
     secret = password(server.folder) if "PGPASSWORD" in os.environ else None
-    if os.path.isabs(host):
-        return URL.create(_DRIVER, SUPERUSER, secret, database=database, query=query | {"host": host})
+    if Path(host).is_absolute():
+        query |= {"host": host, "port": str(port)}
+        return URL.create(_DRIVER, SUPERUSER, secret, database=database, query=query)
     return _over_tcp(URL.create(_DRIVER, SUPERUSER, secret, database=database, query=query), (host, port))
 
 
@@ -78,7 +80,7 @@ class Shop:
 
     @property
     def url(self) -> str:
-        """The address for SQLAlchemy, with the driver psycopg; with your own server it may hold its password."""
+        """The address for SQLAlchemy, with the driver psycopg; of your own server it may hold a password."""
         self._untouched = False
         return self._url.render_as_string(hide_password=False)
 
@@ -197,7 +199,7 @@ class Shop:
 def _target(url: URL) -> str | tuple[str, int]:
     host = str(url.query.get("host") or url.host or "/var/run/postgresql")
     port = int(str(url.query.get("port") or url.port or 5432))
-    return f"{host}/.s.PGSQL.{port}" if os.path.isabs(host) else (host, port)
+    return f"{host}/.s.PGSQL.{port}" if Path(host).is_absolute() else (host, port)
 
 
 def open_shop(
@@ -207,15 +209,15 @@ def open_shop(
     round_trip_ms: float | None = None,
     url: str | None = None,
 ) -> Shop:
-    """Open a copy of the sample shop, made within a second or two the first time and then left as you leave it.
+    """Open a copy of the sample shop: made the first time, within a second or two, then left as you leave it.
 
     Args:
         name: of the copy; each notebook has its own.
         scale: `tiny`, `small`, `full`, or a factor (1.0 is `full`, 4.5 million rows); without it the variable
             `PERFKIT_SCALE` says so, else `full`.
         round_trip_ms: what each round trip shall take longer, in milliseconds, as on a network.
-        url: of your own database that holds the shop; without it the variable `PERFKIT_DATABASE_URL`, else the
-            embedded server. The name is then not used and nothing is created.
+        url: of your own database that holds the shop; without it the variable `PERFKIT_DATABASE_URL`, else
+            the embedded server. The name is then not used and nothing is created.
 
     Returns:
         The shop; use it as a context manager or call `close`.

@@ -2,8 +2,9 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import create_engine, event
@@ -13,10 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from perfkit.lab.failures import clear_errors
 from perfkit.lab.generator import Fixed, Pooled, TableData, tables
 from perfkit.lab.guard import FileLock
-from perfkit.lab.loading import statements
 from perfkit.lab.paths import home
 from perfkit.lab.progress import Reporter, reporter, waiting_for
-from perfkit.lab.settings import Scale, Settings, load_settings, parse_scale
+from perfkit.lab.settings import Scale, Settings, load_settings, parse_scale, statements
 
 _TYPES = {
     "bigint": "INTEGER",
@@ -30,7 +30,7 @@ _FOREIGN_KEY = re.compile(r"ALTER TABLE (\w+) ADD (FOREIGN KEY \(\w+\) REFERENCE
 
 
 def schema_for_sqlite(schema: str) -> tuple[list[str], list[str]]:
-    """Translate `schema.sql`: (tables with their keys, indexes). SQLite cannot add keys to a table afterwards."""
+    """Translate `schema.sql` to (tables with their keys, indexes): SQLite cannot add keys later."""
     parts = statements(schema)
     keys: dict[str, list[str]] = {}
     for part in parts:
@@ -43,7 +43,7 @@ def schema_for_sqlite(schema: str) -> tuple[list[str], list[str]]:
         text = text.replace("id INTEGER NOT NULL", "id INTEGER NOT NULL PRIMARY KEY", 1)
         extra = "".join(f",\n    {key}" for key in keys.get(table, []))
         created.append(text.removesuffix("\n)") + extra + "\n)")
-    return created, [part.rstrip(";") for part in parts if part.startswith(("CREATE INDEX", "CREATE UNIQUE"))]
+    return created, [part for part in parts if part.startswith(("CREATE INDEX", "CREATE UNIQUE"))]
 
 
 def sqlite_file(scale: str | float | None = "small", progress: Reporter | None = None) -> Path:
@@ -89,8 +89,8 @@ def _build(path: Path, settings: Settings, scale: Scale, progress: Reporter) -> 
 
 
 def _insert(connection: sqlite3.Connection, data: TableData, progress: Reporter) -> None:
-    columns = [*data.fixed, *data.pooled]
-    names, marks = ", ".join(column.name for column in columns), ", ".join("?" * len(columns))
+    columns = [column.name for column in data.fixed] + [column.name for column in data.pooled]
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     command = f"INSERT INTO {data.name} ({names}) VALUES ({marks})"  # noqa: S608 - names are the generator's own
     for start in range(0, data.rows, _CHUNK_ROWS):
         rows = list(zip(*_columns(data, start, start + _CHUNK_ROWS), strict=True))
@@ -98,14 +98,14 @@ def _insert(connection: sqlite3.Connection, data: TableData, progress: Reporter)
         progress.advance(data.name, len(rows))
 
 
-def _columns(data: TableData, start: int, stop: int) -> Iterator[Sequence[object]]:
+def _columns(data: TableData, start: int, stop: int) -> Iterator[list[Any]]:
     for column in data.fixed:
         yield _plain(column, start, stop)
     for pooled in data.pooled:
         yield _looked_up(pooled, start, stop)
 
 
-def _plain(column: Fixed, start: int, stop: int) -> Sequence[object]:
+def _plain(column: Fixed, start: int, stop: int) -> list[Any]:
     part = column.values[start:stop]
     if column.kind == "timestamptz":
         # The form in which SQLAlchemy stores a datetime in SQLite.
@@ -113,11 +113,11 @@ def _plain(column: Fixed, start: int, stop: int) -> Sequence[object]:
             text.replace("T", " ") + ".000000" for text in np.datetime_as_string(part.astype("datetime64[s]"))
         ]
     if column.kind == "real":
-        return part.astype(np.float32).astype(np.float64).tolist()
-    return part.tolist()
+        part = part.astype(np.float32).astype(np.float64)
+    return list(part.tolist())
 
 
-def _looked_up(column: Pooled, start: int, stop: int) -> Sequence[object]:
+def _looked_up(column: Pooled, start: int, stop: int) -> list[Any]:
     pool: list[str] | list[bytes] = [text.decode() for text in column.pool] if column.is_text else column.pool
     return [pool[i] for i in column.index[start:stop].tolist()]
 

@@ -28,7 +28,7 @@ class Stream:
 
     def integers(self, low: int, high: int, size: int) -> Ints:
         """Return `size` integers from `low` to `high` - 1."""
-        return low + (self.uniform(size) * (high - low)).astype(np.int64)
+        return (self.uniform(size) * (high - low)).astype(np.int64) + np.int64(low)
 
     def permutation(self, size: int) -> Ints:
         """Return the integers from 0 to `size` - 1 in random order."""
@@ -37,7 +37,8 @@ class Stream:
     def pick(self, weights: Sequence[float] | Floats, size: int) -> Ints:
         """Return `size` positions in `weights`, each as often as its weight says."""
         edges = np.cumsum(np.asarray(weights, dtype=np.float64))
-        return np.searchsorted(edges, self.uniform(size) * edges[-1], side="right").astype(np.int64)
+        found: Ints = np.searchsorted(edges, self.uniform(size) * edges[-1], side="right").astype(np.int64)
+        return found
 
     def zipf(self, keys: int, size: int, offset: float) -> Ints:
         """Return `size` keys from 1 to `keys`, a few of them very often.
@@ -47,7 +48,8 @@ class Stream:
         """
         weights = 1.0 / (np.arange(1, keys + 1, dtype=np.float64) + offset)
         ranks = self.pick(weights, size)
-        return (self.permutation(keys) + 1)[ranks]
+        shuffled: Ints = self.permutation(keys) + 1
+        return shuffled[ranks]
 
     def heavy_tail(self, scale: float, size: int) -> Floats:
         """Return `size` positive numbers with the median `scale` and a long tail.

@@ -1,11 +1,12 @@
 """Templates and clones: the shop is built once a scale, then copied as files for each notebook.
 
-A template gets its name only when it is whole: it is built under another name and renamed, which PostgreSQL does
-in one step. What it holds is written in its comment, so that other settings or another perfkit build it anew.
+A database gets its name only when it is whole: it is made under another name and renamed, which PostgreSQL
+does in one step. What it holds is written in its comment, so that with other settings it is built anew.
 """
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,9 +20,9 @@ from perfkit.lab.server import Server
 from perfkit.lab.settings import Scale, load_settings
 
 _TEMPLATE = "perfkit_template_"
-_BUILDING = "perfkit_building_"
-# Measured: 750 MB at full, and while it is built the log and the copy in the cache ask for as much again.
-BYTES_PER_FACTOR = 750_000_000
+_UNFINISHED = "perfkit_unfinished_"
+# Measured: 770 MB at full. A build is asked for twice that, since every use of a template is a clone of it.
+BYTES_PER_FACTOR = 770_000_000
 _EMPTY_DATABASE_BYTES = 10_000_000
 
 
@@ -87,19 +88,23 @@ def template_rows(server: Server, scale: Scale, progress: Reporter | None = None
 
 
 def _build(server: Server, connection: "psycopg.Connection[Any]", scale: Scale, progress: Reporter) -> None:
-    settings, name, building = load_settings(), _TEMPLATE + scale.name, _BUILDING + scale.name
-    require_space(server, int(2 * scale.factor * BYTES_PER_FACTOR))
-    _drop(connection, building)
+    settings, name, building = load_settings(), _TEMPLATE + scale.name, _UNFINISHED + scale.name
+    _drop_unfinished(connection)
+    require_space(server.folder, int(2 * scale.factor * BYTES_PER_FACTOR))
     # WAL_LOG copies the 7 MB of template0 without the two checkpoints of FILE_COPY.
     _execute(connection, "CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log", name=building)
     sizes = settings.sizes(scale.factor)
-    with progress, server.connect(building) as filling:
-        progress.begin(f"Sample data ({scale.name})", sum(sizes.values()))
-        load(filling, settings, scale.factor, progress)
-        progress.advance("statistics", 0)
-        vacuum(filling, settings)
-    # Now rather than within the first clone, which has to write out every changed page before it copies files.
-    connection.execute("CHECKPOINT")
+    try:
+        with progress, server.connect(building) as filling:
+            progress.begin(f"Sample data ({scale.name})", sum(sizes.values()))
+            load(filling, settings, scale.factor, progress)
+            progress.advance("statistics", 0)
+            vacuum(filling, settings)
+        # Now, not within the first clone, which has to write out all changed pages before it copies files.
+        connection.execute("CHECKPOINT")
+    except BaseException:
+        _drop_quietly(server, building)
+        raise
     _comment(connection, building, _about(scale) | {"rows": sizes})
     _drop(connection, name)
     _execute(connection, "ALTER DATABASE {old} RENAME TO {new}", old=building, new=name)
@@ -111,16 +116,31 @@ def _drop(connection: "psycopg.Connection[Any]", name: str) -> None:
     _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
 
 
-def require_space(server: Server, needed_bytes: int) -> None:
+def _drop_unfinished(connection: "psycopg.Connection[Any]") -> None:
+    """Drop what an interrupted process left; the caller holds the build lock, so nobody works on it."""
+    rows = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_UNFINISHED])
+    for (name,) in rows.fetchall():
+        _drop(connection, name)
+
+
+def _drop_quietly(server: Server, name: str) -> None:
+    try:
+        with server.connect() as connection:
+            _drop(connection, name)
+    except psycopg.Error:
+        pass  # the first error is the one to show; the next build drops it
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
     """Raise unless the disk of the data folder has so much space free.
 
     Raises:
         LabError: it has not.
     """
-    free = shutil.disk_usage(server.folder).free
+    free = shutil.disk_usage(folder).free
     if free < needed_bytes + _EMPTY_DATABASE_BYTES:
         raise LabError(
-            f"The sample data needs {needed_bytes / 1e9:.1f} GB in {server.folder}, where {free / 1e9:.1f} GB are free. "
+            f"The sample data needs {needed_bytes / 1e9:.1f} GB in {folder} ({free / 1e9:.1f} GB are free). "
             "Free some space, choose a smaller PERFKIT_SCALE, or set PERFKIT_HOME to another disk."
         )
 
@@ -145,18 +165,29 @@ def clone(
     """
     template = ensure_template(server, scale, progress)
     with (
-        waiting_for(
-            FileLock(server.folder / "build.lock"), "Another perfkit process is building the sample data"
-        ),
+        waiting_for(FileLock(server.folder / "build.lock"), "Another perfkit process is copying sample data"),
         server.connect() as connection,
     ):
-        if not fresh and is_of(comments(connection).get(database), scale):
+        about = comments(connection)
+        if not fresh and is_of(about.get(database), scale):
             return False
+        _refuse_foreign(connection, database, about)
+        _drop_unfinished(connection)
         _drop(connection, database)
-        require_space(server, int(scale.factor * BYTES_PER_FACTOR))
-        _copy(connection, template, database)
-        _comment(connection, database, comments(connection)[template])
+        require_space(server.folder, int(scale.factor * BYTES_PER_FACTOR))
+        unfinished = _UNFINISHED + "clone"
+        _copy(connection, template, unfinished)
+        _comment(connection, unfinished, about[template])
+        _execute(connection, "ALTER DATABASE {old} RENAME TO {new}", old=unfinished, new=database)
     return True
+
+
+def _refuse_foreign(connection: "psycopg.Connection[Any]", database: str, about: dict[str, Any]) -> None:
+    exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+    if exists and database not in about:
+        raise LabError(
+            f"The database {database} was not made by perfkit and is left alone: use another name."
+        )
 
 
 def _copy(connection: "psycopg.Connection[Any]", template: str, database: str) -> None:
