@@ -1,5 +1,7 @@
 """SQL with its keywords marked, in colours that read on white and on black."""
 
+from typing import Any
+
 from pygments.lexers.sql import PostgresLexer
 from pygments.token import Keyword, Literal, Name
 
@@ -27,7 +29,7 @@ def sql_html(text: str, *, shown: int = _SHOWN_CHARACTERS) -> Html:
     return tag("code", words, style, **({"title": text[:2000]} if short != text else {}))
 
 
-def _word(kind: object, value: str) -> Html:
+def _word(kind: Any, value: str) -> Html:
     if kind in Keyword:
         return tag("span", value, "font-weight:650")
     if kind in Literal or kind in Name.Variable:

@@ -3,7 +3,7 @@
 from perfkit.model.query import QueryGroup, QuerySpan, busy_ms, group_queries
 from perfkit.model.trace import Trace
 from perfkit.views._format import counted, milliseconds
-from perfkit.views._html import MONO, Html, bar, code, details, join, paragraph, picture, table, tag
+from perfkit.views._html import MONO, Content, Html, bar, code, details, join, paragraph, picture, table, tag
 from perfkit.views._sql import sql_html
 
 SHOWN_GROUPS = 20
@@ -114,7 +114,7 @@ def _shortened(text: str) -> str:
 
 
 def _statements(spans: tuple[QuerySpan, ...]) -> Html:
-    rows = [
+    rows: list[list[Content]] = [
         [
             f"{span.start_ms:,.1f}",
             milliseconds(span.duration_ms),

@@ -1,0 +1,99 @@
+"""What holds for every rule."""
+
+import inspect
+import re
+import sys
+
+import pytest
+
+from perfkit.model.codec import dumps, loads
+from perfkit.model.finding import Finding, Verdict
+from perfkit.rules import all_rules, diagnose, find_rule
+
+HEADINGS = ("What it finds", "Why is this slow", "Example", "Use instead", "Thresholds", "Stays silent when")
+RULES = all_rules()
+FIRING = [
+    pytest.param(rule, trace, id=f"{rule.name}: {trace.name}") for rule in RULES for trace in rule.fires_on
+]
+SILENT = [
+    pytest.param(rule, trace, id=f"{rule.name}: {trace.name}") for rule in RULES for trace in rule.silent_on
+]
+EACH = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+@pytest.mark.parametrize(("rule", "trace"), FIRING)
+def test_a_rule_fires_on_its_examples(rule, trace):
+    findings = list(rule.check(trace))
+
+    assert findings
+    assert {(finding.code, finding.rule) for finding in findings} == {(rule.code, rule.name)}
+
+
+@pytest.mark.parametrize(("rule", "trace"), SILENT)
+def test_a_rule_is_silent_on_its_look_alikes(rule, trace):
+    findings = list(rule.check(trace)) if rule.can_judge(trace) else []
+
+    assert findings == []
+
+
+@pytest.mark.parametrize(("rule", "trace"), FIRING + SILENT)
+def test_an_example_is_the_same_after_a_trip_through_json(rule, trace):
+    assert loads(dumps(trace)) == trace
+
+
+@pytest.mark.parametrize(("rule", "trace"), FIRING)
+def test_every_finding_says_what_to_do_and_what_would_refute_it(rule, trace):
+    for finding in rule.check(trace):
+        assert isinstance(finding, Finding)
+        assert len(finding.advice.split()) >= 4
+        assert len(finding.refutation.split()) >= 8
+        assert 0 < finding.confidence <= 1
+
+
+@EACH
+def test_a_rule_documents_itself_under_the_fixed_headings(rule):
+    documentation = inspect.getdoc(sys.modules[rule.check.__module__]) or ""
+
+    found = [heading for heading in HEADINGS if re.search(rf"^{heading}$", documentation, re.MULTILINE)]
+
+    assert found == list(HEADINGS)
+
+
+@EACH
+def test_every_threshold_of_a_rule_stands_in_its_documentation(rule):
+    documentation = inspect.getdoc(sys.modules[rule.check.__module__]) or ""
+    parameters = inspect.signature(rule.check).parameters.values()
+    thresholds = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+    assert [name for name in thresholds if f"{name}:" not in documentation] == []
+
+
+@EACH
+def test_a_rule_has_at_least_as_many_silent_examples_as_firing_ones(rule):
+    assert len(rule.silent_on) >= len(rule.fires_on) >= 1
+
+
+@EACH
+def test_a_rule_says_not_measured_when_its_evidence_is_missing(rule):
+    from perfkit.model.builders import unmeasured
+
+    (result,) = diagnose(unmeasured(), [rule]).results
+
+    assert result.verdict is Verdict.NOT_MEASURED
+
+
+def test_codes_and_names_are_unique_and_a_rule_is_found_by_either():
+    assert len({rule.code for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+    assert find_rule("pk101") is find_rule("n-plus-one") is RULES[0]
+    assert find_rule("no-such-rule") is None
+
+
+def test_a_cause_is_reported_once_though_two_rules_see_it():
+    from perfkit.model.builders import loop, trace
+
+    repeated = loop(4, "SELECT * FROM users WHERE id = ?")
+    authors = [*repeated, *loop(4, "SELECT * FROM users WHERE id = ?")]
+
+    findings = diagnose(trace(authors)).findings
+
+    assert [finding.rule for finding in findings] == ["n-plus-one"]
