@@ -1,0 +1,234 @@
+"""Two measured blocks side by side: what was counted, what came and went, where time and memory are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.model.query import QueryGroup, busy_ms, group_queries
+from perfkit.model.trace import Trace
+from perfkit.model.verification import counter_changes
+from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.views._functions import function_name, place
+from perfkit.views._html import (
+    Content,
+    Html,
+    card,
+    code,
+    details,
+    heading,
+    join,
+    paragraph,
+    section,
+    table,
+    tag,
+)
+from perfkit.views._sql import sql_html
+
+SHOWN_SHAPES = 20
+SHOWN_FUNCTIONS = 5
+_TEXT_WIDTH = 72
+_CAVEAT = (
+    "Times include the measuring; perfkit.verify times both versions without it and tells chance from change."
+)
+
+Change = Literal["vanished", "appeared", "count changed", "same count"]
+_ORDER: tuple[Change, ...] = ("vanished", "appeared", "count changed", "same count")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    text: str
+    before: QueryGroup | None
+    after: QueryGroup | None
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return (self.before.count if self.before else 0), (self.after.count if self.after else 0)
+
+    @property
+    def change(self) -> Change:
+        before, after = self.counts
+        if not after:
+            return "vanished"
+        if not before:
+            return "appeared"
+        return "same count" if before == after else "count changed"
+
+
+def rows(before: Trace, after: Trace) -> list[dict[str, object]]:
+    """Every quantity that both blocks measured, for a DataFrame.
+
+    Args:
+        before: the block as it was.
+        after: the same block with the fix.
+
+    Returns:
+        Rows with `measure`, `unit` (empty for a count), `before` and `after`; `None` is unknown.
+    """
+    found: list[tuple[str, str, float | None, float | None]] = [
+        (change.name, change.unit, change.before, change.after) for change in counter_changes(before, after)
+    ]
+    found.append(("time", "ms", before.duration_ms, after.duration_ms))
+    if before.queries is not None and after.queries is not None:
+        found.append(("time in the database", "ms", busy_ms(before.queries), busy_ms(after.queries)))
+    if before.cpu and after.cpu:
+        found.append(("CPU time", "ms", before.cpu.cpu_ms, after.cpu.cpu_ms))
+    if before.memory and after.memory:
+        old, new = before.memory, after.memory
+        found.append(("peak memory", "bytes", old.peak_bytes, new.peak_bytes))
+        rise = old.peak_bytes - old.baseline_bytes, new.peak_bytes - new.baseline_bytes
+        found.append(("peak above the start", "bytes", *rise))
+        found.append(("peak that Python asked for", "bytes", old.traced_peak_bytes, new.traced_peak_bytes))
+    return [dict(zip(("measure", "unit", "before", "after"), row, strict=True)) for row in found]
+
+
+def as_text(before: Trace, after: Trace) -> str:
+    """Both blocks side by side for a terminal.
+
+    Args:
+        before: the block as it was.
+        after: the same block with the fix.
+
+    Returns:
+        Lines without a trailing line break.
+    """
+    cells = [(f"{row['measure']}", *_shown(row)) for row in rows(before, after)]
+    lines = [f"{before.name} → {after.name}", "", *_aligned([("", "before", "after"), *cells])]
+    for change, shapes in _by_change(before, after):
+        lines += ["", f"Statements, {change}:"]
+        for shape in shapes[:SHOWN_SHAPES]:
+            old, new = shape.counts
+            lines.append(f"{old:>7,} → {new:<7,} {_shortened(shape.text)}")
+        lines += [f"        {note}" for note in _left_out(shapes)]
+    if before.cpu and after.cpu:
+        functions = _functions(before.cpu, after.cpu)
+        lines += ["", "Functions by their own time:"]
+        lines += _aligned([(f"{name}  {where}", old, new) for name, where, old, new in functions])
+    return "\n".join([*lines, "", _CAVEAT])
+
+
+def as_html(before: Trace, after: Trace) -> Html:
+    """Both blocks side by side as one card.
+
+    Args:
+        before: the block as it was.
+        after: the same block with the fix.
+
+    Returns:
+        Markup; statements that did not change are folded.
+    """
+    parts: list[Content] = [
+        heading(f"{before.name} → {after.name}", "before and after"),
+        _quantities(before, after),
+    ]
+    for change, shapes in _by_change(before, after):
+        title, body = f"Statements, {change}: {counted(len(shapes), 'shape')}", _shapes(shapes)
+        parts.append(details(title, body) if change == "same count" else join([section(title), body]))
+    if before.cpu and after.cpu:
+        functions: list[list[Content]] = [
+            [code(name), *cells] for name, *cells in _functions(before.cpu, after.cpu)
+        ]
+        parts.append(section("Functions by their own time"))
+        parts.append(table(["Function", "Where", "Before", "After"], functions, numeric=(2, 3)))
+    return card(*parts, paragraph(_CAVEAT, quiet=True))
+
+
+def _quantities(before: Trace, after: Trace) -> Html:
+    body: list[list[Content]] = []
+    for row in rows(before, after):
+        style = "font-weight:650" if row["before"] != row["after"] else "opacity:.72"
+        body.append([tag("span", text, style) for text in (f"{row['measure']}", *_shown(row))])
+    return tag("div", table(["Measured", "Before", "After"], body, numeric=(1, 2)), "max-width:480px")
+
+
+def _shown(row: dict[str, object]) -> tuple[str, str]:
+    old, new = (_quantity(row[side], f"{row['unit']}") for side in ("before", "after"))
+    return old, new
+
+
+def _quantity(value: object, unit: str) -> str:
+    if not isinstance(value, int | float):
+        return "unknown"
+    return {"ms": milliseconds, "bytes": megabytes}.get(unit, "{:,}".format)(value)
+
+
+def _by_change(before: Trace, after: Trace) -> list[tuple[Change, list[_Shape]]]:
+    """Shapes by what became of them, those with the most statements first; only kinds that occur."""
+    if before.queries is None or after.queries is None:
+        return []
+    old = {group.fingerprint: group for group in group_queries(before.queries)}
+    new = {group.fingerprint: group for group in group_queries(after.queries)}
+    shapes = [
+        _Shape((old.get(key) or new[key]).spans[0].query_text, old.get(key), new.get(key))
+        for key in dict.fromkeys([*old, *new])
+    ]
+    shapes.sort(key=lambda shape: -max(shape.counts))
+    found = [(change, [shape for shape in shapes if shape.change == change]) for change in _ORDER]
+    return [(change, members) for change, members in found if members]
+
+
+def _shapes(shapes: Sequence[_Shape]) -> Html:
+    body: list[list[Content]] = [
+        [
+            *(f"{count:,}" for count in shape.counts),
+            _group_time(shape.before),
+            _group_time(shape.after),
+            sql_html(shape.text),
+        ]
+        for shape in shapes[:SHOWN_SHAPES]
+    ]
+    headers = ["Before", "After", "Time before", "Time after", "Statement"]
+    return join(
+        [
+            table(headers, body, numeric=(0, 1, 2, 3)),
+            *(paragraph(note, quiet=True) for note in _left_out(shapes)),
+        ]
+    )
+
+
+def _group_time(group: QueryGroup | None) -> str:
+    return milliseconds(group.total_ms) if group else ""
+
+
+def _left_out(shapes: Sequence[_Shape]) -> list[str]:
+    hidden = len(shapes) - SHOWN_SHAPES
+    return [f"{counted(hidden, 'more shape')} not shown."] if hidden > 0 else []
+
+
+def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, str, str]]:
+    """The functions with the most time of their own on either side: name, place, time before and after.
+
+    A changed function has other lines, in a notebook even another cell, so the file and the name count.
+    """
+    old, new = _own_times(before), _own_times(after)
+    top = {
+        key for side in (old, new) for key in sorted(side, key=lambda key: -side[key][0])[:SHOWN_FUNCTIONS]
+    }
+    ranked = sorted(top, key=lambda key: -max(side[key][0] for side in (old, new) if key in side))
+    result = []
+    for key in ranked:
+        function = (new.get(key) or old[key])[1]
+        times = [milliseconds(side[key][0] * 1000) if key in side else "not called" for side in (old, new)]
+        result.append((function_name(function), place(function), times[0], times[1]))
+    return result
+
+
+def _own_times(profile: CpuProfile) -> dict[tuple[str, str], tuple[float, FunctionProfile]]:
+    times: dict[tuple[str, str], tuple[float, FunctionProfile]] = {}
+    for function in profile.functions:
+        location = function.location
+        key = "" if location.cell else location.file_path, location.function_name
+        seconds = times[key][0] if key in times else 0.0
+        times[key] = (seconds + function.tottime, function)
+    return times
+
+
+def _aligned(lines: Sequence[tuple[str, str, str]]) -> list[str]:
+    widths = [max((len(line[column]) for line in lines), default=0) for column in range(3)]
+    return [f"  {name:<{widths[0]}}  {old:>{widths[1]}}  {new:>{widths[2]}}" for name, old, new in lines]
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
