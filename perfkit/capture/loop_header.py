@@ -17,7 +17,7 @@ def loop_header_line(file_path: str, line_number: int) -> int:
 
     Returns:
         The line of the `for`, `while` or comprehension. The line itself where there is none in the same
-        function: recursion, `map`, a callback.
+        function: `map`, a callback.
     """
     lines = linecache.getlines(file_path)
     best = line_number

@@ -2,8 +2,8 @@
 
 A statement sent twice from one line is not yet a loop: the line may stand in a helper that two other lines
 call. The loop is where the two call chains meet: the deepest frame that was on the stack both times. If
-that frame stood at the same instruction both times, the instruction runs again and again: a loop, or
-recursion, or `map`. If it stood at another instruction, two lines sent a statement each.
+that frame stood at the same instruction both times, the instruction runs again and again: a loop, or `map`.
+If it stood at another instruction, two lines sent a statement each.
 
 To recognise a frame again we must not keep it: a kept frame keeps its local variables alive, and with them
 ORM objects that SQLAlchemy's identity map would otherwise forget, so that the program would send fewer

@@ -1,0 +1,379 @@
+"""Statements are counted exactly, on real databases, against oracles that know nothing of our hooks."""
+
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import ForeignKey, create_engine, event, insert, select, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    immediateload,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+)
+from sqlalchemy.pool import StaticPool
+
+from perfkit.capture.queries import QueryCollector
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Author(Base):
+    __tablename__ = "authors"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    books: Mapped[list["Book"]] = relationship(back_populates="author")
+
+
+class Book(Base):
+    __tablename__ = "books"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
+    author: Mapped[Author] = relationship(back_populates="books")
+
+
+@pytest.fixture
+def engine():
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Author(id=n, books=[Book(id=2 * n), Book(id=2 * n + 1)]) for n in range(1, 6)])
+        session.commit()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sent(engine):
+    """What SQLite itself says it was asked: the independent oracle."""
+    statements: list[str] = []
+    with engine.connect() as connection:
+        raw: sqlite3.Connection = connection.connection.dbapi_connection
+    raw.set_trace_callback(statements.append)
+    yield statements
+    raw.set_trace_callback(None)
+
+
+def recorded(work, **options):
+    collector = QueryCollector(**options)
+    collector.start()
+    try:
+        work()
+    finally:
+        log = collector.stop()
+    return log
+
+
+def data_statements(statements):
+    return [s for s in statements if s.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK")]
+
+
+def helper(author):
+    return len(author.books)
+
+
+def test_every_statement_is_counted_as_sqlite_counts_it(engine, sent):
+    def work():
+        with Session(engine) as session:
+            for author in session.scalars(select(Author)):
+                helper(author)
+            session.execute(insert(Author), [{"id": 100 + n} for n in range(3)])
+            session.connection().exec_driver_sql("SELECT 42")
+            session.commit()
+
+    log = recorded(work)
+
+    # SQLite is asked once for each set of an executemany, which SQLAlchemy sends as one statement.
+    assert sum(span.batch_size for span in log.spans) == len(data_statements(sent))
+    assert [span.operation_name for span in log.spans].count("SELECT") == 7
+
+
+def test_an_engine_connection_and_session_made_before_the_block_are_seen(engine):
+    connection = engine.connect()
+    session = Session(engine)
+
+    log = recorded(lambda: (connection.execute(text("SELECT 1")), session.execute(text("SELECT 2"))))
+
+    connection.close()
+    session.close()
+    assert [span.query_text for span in log.spans] == ["SELECT ?", "SELECT ?"]
+
+
+def test_nothing_is_counted_before_or_after_the_block(engine):
+    collector = QueryCollector()
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        collector.start()
+        connection.execute(text("SELECT 2"))
+        log = collector.stop()
+        connection.execute(text("SELECT 3"))
+
+    assert len(log.spans) == collector.count == 1
+
+
+def test_a_lazy_load_names_its_relationship_the_helper_and_the_loop(engine):
+    def work():
+        with Session(engine) as session:
+            for author in session.scalars(select(Author)):
+                helper(author)
+
+    first, *lazy = recorded(work).spans
+
+    assert first.relationship is None
+    assert first.loop_site is None
+    assert {span.relationship for span in lazy} == {"Author.books"}
+    assert {span.call_site.function_name for span in lazy} == {"helper"}
+    assert {span.loop_site.source_text for span in lazy} == {"for author in session.scalars(select(Author)):"}
+    assert {span.loop_site.function_name for span in lazy} == {"work"}
+    assert len({span.parameter_fingerprint for span in lazy}) == 5
+
+
+def test_a_statement_that_fails_is_counted_with_its_error_and_the_error_reaches_the_user(engine):
+    def work():
+        with engine.connect() as connection, pytest.raises(OperationalError):
+            connection.execute(text("SELECT * FROM no_such_table"))
+
+    (span,) = recorded(work).spans
+
+    assert (span.status, span.error_type) == ("error", "OperationalError")
+
+
+def test_transactions_are_counted_beside_the_statements(engine):
+    def work():
+        with Session(engine) as session:
+            session.execute(text("SELECT 1"))
+            session.commit()
+            session.execute(text("SELECT 2"))
+            session.rollback()
+
+    log = recorded(work)
+
+    assert (log.transactions.begins, log.transactions.commits, log.transactions.rollbacks) == (2, 1, 1)
+
+
+def test_perfkits_own_statements_are_not_counted(engine):
+    def work():
+        with engine.connect().execution_options(perfkit_internal=True) as connection:
+            connection.execute(text("SELECT 1"))
+            connection.rollback()
+
+    log = recorded(work)
+
+    assert (log.spans, log.transactions.total) == ((), 0)
+
+
+def test_threads_are_counted_exactly_and_told_apart(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/t.db")
+    gate = threading.Barrier(4)
+
+    def ask(number):
+        with engine.connect() as connection:
+            gate.wait()
+            connection.execute(text("SELECT :n"), {"n": number})
+
+    def work():
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(4)))
+
+    log = recorded(work)
+
+    engine.dispose()
+    assert len(log.spans) == 4
+    assert len({span.thread_id for span in log.spans}) == 4
+    assert {span.loop_id for span in log.spans} == {None}
+
+
+def test_tasks_are_told_apart_and_are_no_loop(engine):
+    async def ask(number):
+        with engine.connect() as connection:
+            connection.execute(text("SELECT :n"), {"n": number})
+
+    async def main():
+        await asyncio.gather(*(ask(number) for number in range(3)))
+
+    log = recorded(lambda: asyncio.run(main()))
+
+    assert len({span.task_id for span in log.spans}) == 3
+    assert {span.loop_id for span in log.spans} == {None}
+
+
+def test_a_loop_in_a_coroutine_is_proved(engine):
+    async def main():
+        with engine.connect() as connection:
+            for number in range(3):
+                await asyncio.wait_for(asyncio.sleep(0), 5)
+                connection.execute(text("SELECT :n"), {"n": number})
+
+    log = recorded(lambda: asyncio.run(main()))
+
+    assert {span.loop_site.source_text for span in log.spans} == {"for number in range(3):"}
+
+
+def test_nested_blocks_each_count_their_own(engine):
+    inner = QueryCollector()
+
+    def work():
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            inner.start()
+            connection.execute(text("SELECT 2"))
+            inner.stop()
+
+    assert (len(recorded(work).spans), inner.count) == (2, 1)
+
+
+def test_a_listener_of_the_users_that_raises_still_raises(engine):
+    def refuse(*arguments):
+        raise PermissionError("not now")
+
+    def work():
+        event.listen(engine, "before_cursor_execute", refuse)
+        with pytest.raises(PermissionError), engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        event.remove(engine, "before_cursor_execute", refuse)
+
+    (span,) = recorded(work).spans
+
+    assert (span.status, span.error_type) == ("error", "PermissionError")
+
+
+def test_an_object_that_weakly_cached_rows_depend_on_is_not_kept_alive(engine):
+    """The identity map forgets what nobody holds: perfkit must not hold it, or fewer statements are sent."""
+
+    def title(session):
+        author = session.get(Author, 1)
+        return author.id
+
+    def work():
+        with Session(engine) as session:
+            for _ in range(4):
+                title(session)
+
+    assert len(recorded(work).spans) == 4
+
+
+def test_samples_keep_the_first_statement_of_each_shape_only_when_asked(engine):
+    def work():
+        with engine.connect() as connection:
+            for number in (7, 8):
+                connection.execute(text("SELECT :n"), {"n": number})
+
+    (sample,) = recorded(work, keep_samples=True).samples
+
+    assert (sample.statement, tuple(sample.parameters), sample.executions) == ("SELECT ?", (7,), 2)
+    assert recorded(work).samples == ()
+
+
+LOOP_FREE = {
+    "one statement": lambda s: s.scalars(select(Author)).all(),
+    "eager loading by IN": lambda s: s.scalars(select(Author).options(selectinload(Author.books))).all(),
+    "eager loading by join": lambda s: (
+        s.scalars(select(Author).options(joinedload(Author.books))).unique().all()
+    ),
+    "eager loading one by one inside SQLAlchemy": lambda s: s.scalars(
+        select(Author).options(immediateload(Author.books))
+    ).all(),
+    "two deliberate lines": lambda s: (
+        s.execute(text("SELECT :n"), {"n": 1}),
+        s.execute(text("SELECT :n"), {"n": 2}),
+    ),
+    "a flush of many rows": lambda s: (s.add_all([Book(author_id=1) for _ in range(9)]), s.flush()),
+}
+LOOPS = {
+    "for": lambda s: [helper(author) for author in s.scalars(select(Author)).all()],
+    "map": lambda s: list(map(helper, s.scalars(select(Author)).all())),
+    "generator": lambda s: sum(helper(author) for author in s.scalars(select(Author)).all()),
+    "sorted by a key": lambda s: sorted(s.scalars(select(Author)).all(), key=helper),
+    "a callback within a library": lambda s: (
+        __import__("pandas").Series([1, 2, 3]).apply(lambda n: s.execute(text("SELECT :n"), {"n": n}))
+    ),
+}
+
+
+@pytest.mark.parametrize("work", LOOP_FREE.values(), ids=LOOP_FREE)
+def test_no_loop_is_claimed_where_there_is_none(engine, work):
+    def block():
+        with Session(engine) as session:
+            work(session)
+
+    assert {span.loop_id for span in recorded(block).spans} == {None}
+
+
+@pytest.mark.parametrize("work", LOOPS.values(), ids=LOOPS)
+def test_a_loop_is_proved_in_whatever_form(engine, work):
+    def block():
+        with Session(engine) as session:
+            work(session)
+
+    looped = [span for span in recorded(block).spans if span.loop_id is not None]
+
+    assert len(looped) >= 3
+    assert {span.loop_site.file_path for span in looped} == {__file__}
+
+
+def test_an_inner_and_an_outer_loop_keep_their_statements(engine):
+    def inner(connection):
+        for number in range(3):
+            connection.execute(text("SELECT :n"), {"n": number})
+
+    def work():
+        with engine.connect() as connection:
+            for _ in range(4):
+                inner(connection)
+
+    spans = recorded(work).spans
+
+    assert len(spans) == 12
+    assert {span.loop_site.source_text for span in spans} == {"for number in range(3):"}
+
+
+def test_a_walk_over_a_tree_is_a_loop(engine):
+    tree = {"a": {"b": {}, "c": {}}, "d": {"e": {}}}
+
+    def walk(connection, nodes):
+        for name, children in nodes.items():
+            connection.execute(text("SELECT :n"), {"n": name})
+            walk(connection, children)
+
+    def work():
+        with engine.connect() as connection:
+            walk(connection, tree)
+
+    spans = recorded(work).spans
+
+    assert len(spans) == 5
+    assert {span.loop_site.source_text for span in spans if span.loop_site} == {
+        "for name, children in nodes.items():"
+    }
+
+
+def test_no_mark_is_left_on_a_frame_that_goes_on_running(engine):
+    import sys
+
+    with engine.connect() as connection:
+        recorded(lambda: [connection.execute(text("SELECT :n"), {"n": n}) for n in range(3)])
+
+    frame, marked = sys._getframe(), []
+    while frame:
+        marked.append(frame.f_trace)
+        frame = frame.f_back
+    assert set(marked) == {None}
+
+
+def test_a_class_level_listener_is_all_that_is_added_and_it_goes(engine):
+    before = len(Engine.dispatch.before_cursor_execute._clslevel[Engine])
+    collector = QueryCollector()
+    collector.start()
+    during = len(Engine.dispatch.before_cursor_execute._clslevel[Engine])
+    collector.stop()
+
+    assert (during - before, len(Engine.dispatch.before_cursor_execute._clslevel[Engine])) == (1, before)
