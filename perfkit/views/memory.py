@@ -11,9 +11,9 @@ from perfkit.views._html import Content, Html, code, details, join, paragraph, s
 from perfkit.views.curve import Mark
 
 SHOWN_LINES = 15
-# Two sizes are called equal within 5 % or 2 MB: resident memory comes in pages, arenas and allocator caches.
+# Two sizes are called equal within 5 % or 3 MB: resident memory comes in pages, arenas and allocator caches.
 _SAME_SHARE = 0.05
-_SAME_BYTES = 2_000_000
+_SAME_BYTES = 3_000_000
 _GARBAGE_WORTH_A_WORD = 1_000_000
 _WORTH_A_ROW_BYTES = 1000
 # A traced block costs about 90 bytes of tables and is hardly ever smaller than 24 bytes itself.
@@ -105,8 +105,9 @@ def as_html(profile: MemoryProfile, marks: Sequence[Mark] = (), top: int = SHOWN
     for title, group in _growth_groups(profile):
         shown = _worth_showing(group, top)
         body = join([_growth_table(group[:shown]), _rest_html(group[shown:])])
+        is_most = sum(diff.size_diff for diff in group) * 2 > (profile.traced_growth_bytes or 0)
         is_own = group[0].is_user_code
-        parts += [section(title), body] if is_own else [details(title, body)]
+        parts += [section(title), body] if is_own else [details(title, body, is_open=is_most)]
     if profile.traced_peak_bytes is not None and not profile.growth:
         parts.append(paragraph("No line holds more memory than before.", quiet=True))
     if profile.lines:
