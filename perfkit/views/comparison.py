@@ -79,7 +79,10 @@ def rows(before: Trace, after: Trace) -> list[dict[str, object]]:
         found.append(("peak memory", "bytes", old.peak_bytes, new.peak_bytes))
         rise = old.peak_bytes - old.baseline_bytes, new.peak_bytes - new.baseline_bytes
         found.append(("peak above the start", "bytes", *rise))
-        found.append(("peak that Python asked for", "bytes", old.traced_peak_bytes, new.traced_peak_bytes))
+        if old.traced_peak_bytes is not None and new.traced_peak_bytes is not None:
+            found.append(
+                ("peak that Python asked for", "bytes", old.traced_peak_bytes, new.traced_peak_bytes)
+            )
     return [dict(zip(("measure", "unit", "before", "after"), row, strict=True)) for row in found]
 
 
@@ -93,7 +96,7 @@ def as_text(before: Trace, after: Trace) -> str:
     Returns:
         Lines without a trailing line break.
     """
-    cells = [(f"{row['measure']}", *_shown(row)) for row in rows(before, after)]
+    cells = [(f"{row['measure']}", *_shown(row)) for row in _occurring(before, after)]
     lines = [f"{before.name} → {after.name}", "", *_aligned([("", "before", "after"), *cells])]
     for change, shapes in _by_change(before, after):
         lines += ["", f"Statements, {change}:"]
@@ -119,7 +122,7 @@ def as_html(before: Trace, after: Trace) -> Html:
         Markup; statements that did not change are folded.
     """
     parts: list[Content] = [
-        heading(f"{before.name} → {after.name}", "before and after"),
+        heading(f"{before.name} → {after.name}"),
         _quantities(before, after),
     ]
     for change, shapes in _by_change(before, after):
@@ -136,10 +139,15 @@ def as_html(before: Trace, after: Trace) -> Html:
 
 def _quantities(before: Trace, after: Trace) -> Html:
     body: list[list[Content]] = []
-    for row in rows(before, after):
+    for row in _occurring(before, after):
         style = "font-weight:650" if row["before"] != row["after"] else "opacity:.72"
         body.append([tag("span", text, style) for text in (f"{row['measure']}", *_shown(row))])
     return tag("div", table(["Measured", "Before", "After"], body, numeric=(1, 2)), "max-width:480px")
+
+
+def _occurring(before: Trace, after: Trace) -> list[dict[str, object]]:
+    """What is zero on both sides is not worth a line."""
+    return [row for row in rows(before, after) if not row["before"] == row["after"] == 0]
 
 
 def _shown(row: dict[str, object]) -> tuple[str, str]:
@@ -171,17 +179,17 @@ def _by_change(before: Trace, after: Trace) -> list[tuple[Change, list[_Shape]]]
 def _shapes(shapes: Sequence[_Shape]) -> Html:
     body: list[list[Content]] = [
         [
+            sql_html(shape.text),
             *(f"{count:,}" for count in shape.counts),
             _group_time(shape.before),
             _group_time(shape.after),
-            sql_html(shape.text),
         ]
         for shape in shapes[:SHOWN_SHAPES]
     ]
-    headers = ["Before", "After", "Time before", "Time after", "Statement"]
+    headers = ["Statement", "Before", "After", "Time before", "Time after"]
     return join(
         [
-            table(headers, body, numeric=(0, 1, 2, 3)),
+            table(headers, body, numeric=(1, 2, 3, 4)),
             *(paragraph(note, quiet=True) for note in _left_out(shapes)),
         ]
     )

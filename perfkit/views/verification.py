@@ -1,6 +1,6 @@
 """The proof of a fix in plain words: what was proved first, then the numbers it rests on."""
 
-from perfkit.model.verification import CounterChange, Outcome, TimingComparison, Verification
+from perfkit.model.verification import CounterChange, Outcome, TargetResult, TimingComparison, Verification
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import (
     Content,
@@ -63,14 +63,13 @@ def as_text(verification: Verification) -> str:
     timed = _timing_sentences(verification.timing) if verification.timing else []
     if timed and verification.outcome is Outcome.NOT_EQUIVALENT:
         timed = [f"{_TIME_MEANS_NOTHING}:", *timed]
-    target = verification.target
     lines = [
         f"{verification.outcome.upper()}: {headline(verification)}",
         "",
         *_labelled("result", [verification.equivalence.reason]),
         *_labelled("counted", _counter_lines(verification.counters)),
         *_labelled("time", timed),
-        *_labelled("target", [f"{milliseconds(target.target_ms)} {target.sentence}"] if target else []),
+        *_labelled("target", _target_lines(verification)),
         *_labelled("notes", list(verification.notes)),
     ]
     return "\n".join(lines)
@@ -97,8 +96,8 @@ def as_html(verification: Verification) -> Html:
     if verification.timing:
         timing = _timing(verification.timing)
         parts.append(details(_TIME_MEANS_NOTHING, timing) if differs else join([section("Time"), timing]))
-    if verification.target:
-        parts.extend([section("Target"), _target(verification)])
+    if verification.target and not differs:
+        parts.extend([section("Target"), _target(verification.target)])
     if verification.notes:
         parts.append(section("Notes"))
         parts.extend(paragraph(note, quiet=True) for note in verification.notes)
@@ -110,9 +109,9 @@ def _times(timing: TimingComparison) -> str:
     if timing.ratio is None:
         return "no pair of runs fitted into the budget"
     if timing.outcome is Outcome.UNRESOLVED:
-        return f"{medians}, but {counted(timing.pairs, 'pair')} of runs do not decide it"
+        return f"{medians}, but {counted(timing.pairs, 'pair')} of runs cannot decide it"
     if timing.outcome is Outcome.SAME:
-        return f"{medians}, the same within 5 %"
+        return f"{medians}, the same within 5%"
     return f"{medians}, {_factor(timing.ratio)}"
 
 
@@ -153,20 +152,31 @@ def _labelled(label: str, lines: list[str]) -> list[str]:
 
 
 def _counter_lines(counters: tuple[CounterChange, ...]) -> list[str]:
-    rows = [(change.name, *_values(change)) for change in counters]
+    shown, absent = _occurring(counters)
+    rows = [(change.name, *_values(change)) for change in shown]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    return [
+    lines = [
         f"{name:<{widths[0]}}  {before:>{widths[1]}} → {after:>{widths[2]}}" for name, before, after in rows
     ]
+    return [*lines, absent] if absent else lines
+
+
+def _occurring(counters: tuple[CounterChange, ...]) -> tuple[list[CounterChange], str]:
+    """The counters that are not zero on both sides, and a phrase that names those that are."""
+    zero = [change.name for change in counters if change.before == change.after == 0]
+    shown = [change for change in counters if change.name not in zero]
+    return shown, f"none on either side: {', '.join(zero)}" if zero else ""
 
 
 def _counters(counters: tuple[CounterChange, ...]) -> Html:
     """Changed counters stand out; unchanged ones stay, because nothing may have moved elsewhere."""
+    shown, absent = _occurring(counters)
     rows: list[list[Content]] = []
-    for change in counters:
+    for change in shown:
         style = "font-weight:650" if change.before != change.after else "opacity:.72"
         rows.append([tag("span", text, style) for text in (change.name, *_values(change))])
-    return tag("div", table(["Counter", "Before", "After"], rows, numeric=(1, 2)), "max-width:420px")
+    listed = tag("div", table(["Counter", "Before", "After"], rows, numeric=(1, 2)), "max-width:420px")
+    return join([listed, paragraph(_sentence(absent), quiet=True) if absent else ""])
 
 
 def _timing_sentences(timing: TimingComparison) -> list[str]:
@@ -185,7 +195,7 @@ def _interval(timing: TimingComparison) -> str:
     share = f"after takes {_share(timing.ratio or 0.0)} of the time before"
     if timing.ci_low is None or timing.ci_high is None or timing.p_value is None:
         return f"{share}, with too few runs for an interval"
-    bounds = f"99 % interval {_share(timing.ci_low)} to {_share(timing.ci_high)}"
+    bounds = f"99% interval {_share(timing.ci_low)} to {_share(timing.ci_high)}"
     p_value = timing.p_value
     chance = f"p < {_LEAST_SHOWN_P}" if p_value < _LEAST_SHOWN_P else f"p = {p_value:.4f}"
     return f"{share} ({bounds}; Mann-Whitney {chance}, {counted(timing.looks, 'look')})"
@@ -200,14 +210,20 @@ def _timing(timing: TimingComparison) -> Html:
     return join([strip(timing.before_ms, timing.after_ms), *sentences])
 
 
-def _target(verification: Verification) -> Html:
+def _target_lines(verification: Verification) -> list[str]:
     target = verification.target
-    assert target is not None
+    if target is None or verification.outcome is Outcome.NOT_EQUIVALENT:
+        return []
+    return f"{milliseconds(target.target_ms)} {target.sentence}".split("; ")
+
+
+def _target(target: TargetResult) -> Html:
     kind = {True: "good", False: "bad", None: "neutral"}[target.met]
     label = {True: "MET", False: "MISSED", None: "CANNOT SAY"}[target.met]
-    sentence = target.sentence.partition(": ")[2] or target.sentence
-    aim = f" {milliseconds(target.target_ms)} for the median: "
-    return paragraph(join([pill(label, kind), aim, f"{sentence}."]))
+    aim = f" {milliseconds(target.target_ms)}: "
+    reason, *remarks = target.sentence.partition(": ")[2].split("; ")
+    said = paragraph(join([pill(label, kind), aim, f"{reason}."]))
+    return join([said, *(paragraph(_sentence(remark), quiet=True) for remark in remarks)])
 
 
 def _sentence(text: str) -> str:
