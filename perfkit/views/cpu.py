@@ -1,11 +1,10 @@
 """A CPU profile as a table: the person's own code apart from what it calls, worst first."""
 
-import re
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 
-from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.model.cpu import CallerEdge, CpuProfile, FunctionProfile
 from perfkit.views._format import counted, milliseconds
+from perfkit.views._functions import Call, callees, function_name, place, seconds_text
 from perfkit.views._html import (
     Content,
     Html,
@@ -25,34 +24,7 @@ from perfkit.views._html import (
 # A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
 _DETAILED = 5
 _NEIGHBOURS = 6
-_NAME_CHARACTERS = 80
-_BUILT_IN = re.compile(
-    r"<(?:built-in method (?P<function>[^ >]+)|method '(?P<method>.+?)' of '(?P<type>.+?)' objects)>"
-)
 _HEADERS = ("own time", "share", "cumulative", "calls", "per call", "place", "function")
-
-
-def place(function: FunctionProfile) -> str:
-    """Where a function stands, in short: `In[7]:3`, `services.py:42`, `built-in`."""
-    location = function.location
-    if location.file_path == "~":
-        return "built-in"
-    return f"{location.cell or PurePath(location.file_path).name}:{location.line_number}"
-
-
-def function_name(function: FunctionProfile) -> str:
-    """What to call a function: its name, or for a statement of a cell its source; 80 characters at most."""
-    location = function.location
-    name = _BUILT_IN.sub(_built_in_name, location.function_name)
-    if name == "<module>" and location.source_text:
-        name = location.source_text
-    return name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…"
-
-
-def _built_in_name(match: re.Match[str]) -> str:
-    """cProfile's `<method 'append' of 'list' objects>` as the person writes it: `list.append`."""
-    function, method, owner = match["function"], match["method"], match["type"]
-    return (function or f"{owner}.{method}").removeprefix("builtins.")
 
 
 def coverage_line(profile: CpuProfile) -> str:
@@ -161,18 +133,18 @@ def _calls(function: FunctionProfile) -> str:
 
 def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
     return [
-        _time(function.tottime),
+        seconds_text(function.tottime),
         f"{_share(function, profile):.0%}",
-        _time(function.cumtime),
+        seconds_text(function.cumtime),
         _calls(function),
-        _time(_per_call_ms(function) / 1000),
+        seconds_text(_per_call_ms(function) / 1000),
         place(function),
         function_name(function),
     ]
 
 
 def _text_table(body: list[list[str]]) -> list[str]:
-    lines = [[*_HEADERS], *([_one_line(cell) for cell in row] for row in body)]
+    lines = [[*_HEADERS], *(row for row in body)]
     widths = [max(len(row[column]) for row in lines) for column in range(len(_HEADERS))]
     numeric = len(_HEADERS) - 2
     return [
@@ -184,18 +156,9 @@ def _text_table(body: list[list[str]]) -> list[str]:
     ]
 
 
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in text)
-
-
 def _left_out(functions: Sequence[FunctionProfile]) -> str:
-    own = _time(sum(f.tottime for f in functions))
+    own = seconds_text(sum(f.tottime for f in functions))
     return f"{counted(len(functions), 'more function')}, own time {own} together."
-
-
-def _time(seconds: float) -> str:
-    """Single calls take microseconds, where two decimals of a millisecond would all read 0.00."""
-    return f"{seconds * 1e6:.1f} µs" if seconds < 1e-4 else milliseconds(seconds * 1000)
 
 
 def _tiles(profile: CpuProfile) -> Html:
@@ -225,21 +188,32 @@ def _neighbours(profile: CpuProfile) -> Html:
     """Callers and callees of the functions that a reader will ask about first."""
     yours = [f for _, group in _groups(profile)[:1] for f in group[:_DETAILED]]
     slowest = [f for f in _worst_first(profile.functions)[:_DETAILED] if f not in yours]
-    blocks = [_neighbours_of(f, profile) for f in (*yours, *slowest)]
+    called = callees(profile)
+    number_of = {id(function): number for number, function in enumerate(profile.functions)}
+    blocks = [_neighbours_of(number_of[id(f)], called, profile) for f in (*yours, *slowest)]
     return details("Callers and callees of the heaviest functions", join(blocks))
 
 
-def _neighbours_of(function: FunctionProfile, profile: CpuProfile) -> Html:
-    number = next(i for i, f in enumerate(profile.functions) if f is function)
-    callers = [(profile.functions[edge.caller], edge) for edge in function.callers]
-    callees = [(f, edge) for f in profile.functions for edge in f.callers if edge.caller == number]
-    body: list[list[Content]] = [
-        [direction, f"{edge.ncalls:,}", _time(edge.cumtime), place(other), code(function_name(other))]
-        for direction, neighbours in (("called by", callers), ("calls", callees))
-        for other, edge in sorted(neighbours, key=lambda pair: -pair[1].cumtime)[:_NEIGHBOURS]
+def _neighbours_of(number: int, called: Mapping[int, Sequence[Call]], profile: CpuProfile) -> Html:
+    function = profile.functions[number]
+    callers = [(edge.caller, edge) for edge in function.callers]
+    body = [
+        _neighbour_row(direction, profile.functions[other], edge)
+        for direction, calls in (("called by", callers), ("calls", called.get(number, ())))
+        for other, edge in calls[:_NEIGHBOURS]
     ]
     title = join([code(function_name(function)), place(function)], " ")
     if not body:
         return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
     headers = ("", "calls", "cumulative", "place", "function")
     return join([section(title), table(headers, body, numeric=(1, 2))])
+
+
+def _neighbour_row(direction: str, other: FunctionProfile, edge: CallerEdge) -> list[Content]:
+    return [
+        direction,
+        f"{edge.ncalls:,}",
+        seconds_text(edge.cumtime),
+        place(other),
+        code(function_name(other)),
+    ]
