@@ -1,0 +1,1 @@
+"""Offline HTML reports of executed notebooks, and the index page of a folder of them."""
