@@ -14,8 +14,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from perfkit._runner_files import RunError
 from perfkit.report.cells import unexpected_error
+from perfkit.runner.files import RunError
 
 CellHook = Callable[[int], None]
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
