@@ -4,12 +4,9 @@ import argparse
 import keyword
 import math
 
+from IPython.core.error import UsageError
 
-def variable_name(text: str) -> str:
-    """The name of a variable to store a result in."""
-    if text.isidentifier() and not keyword.iskeyword(text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} cannot name a variable; give a name such as before")
+from perfkit.magics._ipython import MagicError, usage
 
 
 def statement_count(text: str) -> int:
@@ -36,7 +33,6 @@ def add_name(parser: argparse.ArgumentParser) -> None:
         "name",
         nargs="?",
         metavar="NAME",
-        type=variable_name,
         help="store the result in this variable: its trace, its findings, its rows as a DataFrame",
     )
 
@@ -49,3 +45,24 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         type=milliseconds,
         help="the time that it should take at most, in milliseconds",
     )
+
+
+def parse_line(parser: argparse.ArgumentParser, magic: str, line: str) -> argparse.Namespace:
+    """Read the arguments of a magic.
+
+    Raises:
+        MagicError: if they are not what the magic takes.
+    """
+    try:
+        arguments: argparse.Namespace = parser.parse_argstring(line)  # type: ignore[attr-defined]  # IPython's
+        # Not by the parser: of `--nmax 3` it would find fault with the 3.
+        _check_name(getattr(arguments, "name", None))
+    except (UsageError, ValueError) as error:
+        message = f"{magic}: {error}".rstrip(".")
+        raise MagicError(f"{message}.\nIts arguments: {usage(parser)} ({magic}? explains them).") from None
+    return arguments
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise ValueError(f"{name!r} cannot name a variable; give a name such as before")

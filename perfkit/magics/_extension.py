@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from perfkit.magics._arguments import parse_line
 from perfkit.magics._cell import CellMeter
-from perfkit.magics._ipython import Magic, MagicError, Shell, parse_line, unexpanded, usage
+from perfkit.magics._ipython import Magic, MagicError, Shell, unexpanded, usage
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._rewrite import ATTRIBUTE, CellRewriter
 from perfkit.magics._seal import SealLastExpression

@@ -116,20 +116,6 @@ def argument_parser(magic: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def parse_line(parser: argparse.ArgumentParser, magic: str, line: str) -> argparse.Namespace:
-    """Read the arguments of a magic.
-
-    Raises:
-        MagicError: if they are not what the magic takes.
-    """
-    try:
-        arguments: argparse.Namespace = parser.parse_argstring(line)  # type: ignore[attr-defined]  # IPython's
-    except (UsageError, ValueError) as error:
-        message = f"{magic}: {error}".rstrip(".")
-        raise MagicError(f"{message}.\nIts arguments: {usage(parser)} ({magic}? explains them).") from None
-    return arguments
-
-
 def usage(parser: argparse.ArgumentParser) -> str:
     """The arguments of a magic in one line."""
     return " ".join(parser.format_usage().replace("::", "").split())

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from perfkit.magics._ipython import MagicError, Shell, argument_parser, parse_line
+from perfkit.magics._arguments import parse_line
+from perfkit.magics._ipython import MagicError, Shell, argument_parser
 from perfkit.session import Measurement, Result
 
 Check = Callable[[Result, argparse.Namespace], Exception | None]

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfkit.capture.plans import ExplainError
-from perfkit.magics._ipython import MagicError, Shell, argument_parser, parse_line, show
+from perfkit.magics._arguments import parse_line
+from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._namespace import the_engine
 from perfkit.magics.cells import explain_arguments
 from perfkit.session import explain
@@ -22,7 +23,7 @@ _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 # A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
 _STATEMENT = re.compile(
     r"""\(*\s*(?:
-        (?:select|values|explain)\b(?!\s*(?:=(?!=)|\.|:|,|$))
+        (?:select(?!\()|values|explain)(?!\w|[.:,]|\s*(?:=|:\s|$))  # select(User) is SQLAlchemy's
         | with\s+(?:recursive\s+)?("[^"]+"|\w+)\s*(?:\([^)]*\)\s*)?as\s*(?:(?:not\s+)?materialized\s*)?\(
         | insert\s+into\b | delete\s+from\b | merge\s+into\b | replace\s+into\b
         | update\s+[\w"`.]+\s+(?:as\s+|\w+\s+)?set\b | update\s+only\b
@@ -43,10 +44,12 @@ def _is_python(text: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            ast.parse(text)
+            body = ast.parse(text).body
     except (SyntaxError, ValueError):
         return False
-    return True
+    # `SELECT :number` is an annotation to Python, but one that nobody writes, and that would do nothing.
+    only = body[0] if len(body) == 1 else None
+    return not (isinstance(only, ast.AnnAssign) and only.value is None)
 
 
 def explain_cell(shell: Shell, line: str, sql: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfkit.magics._arguments import add_target
-from perfkit.magics._ipython import MagicError, Shell, argument_parser, parse_line
+from perfkit.magics._ipython import MagicError, Shell, argument_parser
 from perfkit.magics._namespace import variable
 from perfkit.session import Comparison, MeasurementNotEndedError, VerificationResult, compare, verify
 

@@ -1,0 +1,84 @@
+"""Mistakes in the use of a magic: a line or two, the cell not run, an error, nothing left behind."""
+
+import pytest
+
+MISTAKES = [
+    ("%%querycount --nax 3\nprint('ran')", "%%querycount: unrecognized arguments: --nax."),
+    ("%%querycount --max many\nprint('ran')", "'many' is not a number of statements; give 0 or more"),
+    ("%%querycount --max -1\nprint('ran')", "'-1' is not a number of statements"),
+    ("%%querycount --max\nprint('ran')", "argument --max: expected one argument"),
+    ("%%querycount 3rd\nprint('ran')", "'3rd' cannot name a variable; give a name such as before"),
+    ("%%querycount class\nprint('ran')", "'class' cannot name a variable"),
+    ("%%querycount a b\nprint('ran')", "unrecognized arguments: b"),
+    ("%%profile 'a\nprint('ran')", "No closing quotation"),
+    (
+        "%%diagnose --target soon\nprint('ran')",
+        "'soon' is not a time in milliseconds; give a number such as 200",
+    ),
+    ("%%diagnose --target 0\nprint('ran')", "'0' is not a time in milliseconds"),
+    ("%%diagnose --target nan\nprint('ran')", "'nan' is not a time in milliseconds"),
+    ("%%memtrace -f asq\nprint('ran')", "The notebook has no variable 'asq'. Did you mean 'ask'?"),
+    ("%%memtrace -f engine\nprint('ran')", "'engine' is a Engine, not a function."),
+    ("%%memtrace -f sa.nothing\nprint('ran')", "'sa' has nothing of the name 'nothing'."),
+    ("%%memtrace -f asyncio.current_task\nprint('ran')", "%%memtrace cannot measure line by line:"),
+    ("%%explain -e engine\nprint('ran')", "-e is for a cell of SQL, and this cell is Python."),
+    ("%%explain --no-analyze\nprint('ran')", "--no-analyze is for a cell of SQL"),
+    ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
+    ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
+    ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),
+    ("%%explain\nSELECT 1 FRM x y", "%%explain: near "),
+    ("%%explain 3rd\nSELECT 1", "'3rd' cannot name a variable"),
+    ("%%querycount", "%%querycount: the cell is empty. Write the code to measure below it."),
+    ("%%querycount\n\n   \n", "%%querycount: the cell is empty."),
+    ("%%querycount\n%%profile\n", "%%querycount: the cell is empty."),
+    ("%%explain\n", "%%explain: the cell is empty."),
+    ("%verify ask", "%verify: the following arguments are required: AFTER."),
+    ("%verify asc ask", "The notebook has no variable 'asc'. Did you mean 'ask'?"),
+    ("%verify ask ask", "%verify: ask needs number, but is called without arguments."),
+    ("%verify engine ask", "'engine' is a Engine, not a function without arguments."),
+    ("%compare ask ask", "'ask' is a function, not a result."),
+    ("%compare one two", "The notebook has no variable 'one'. Run the cell that defines it first."),
+    ("%perfkit now", "%perfkit: unrecognized arguments: now."),
+]
+
+
+@pytest.mark.parametrize(("cell", "message"), MISTAKES)
+def test_a_mistake_is_said_in_a_line_or_two_and_the_cell_is_not_run(notebook, cell, message):
+    ran = notebook.run(cell)
+    assert ran.status == "error"
+    assert ran.error.startswith("UsageError: ")
+    assert message in ran.error
+    assert len(ran.error.splitlines()) <= 2
+    assert ran.printed == ""
+    assert ran.bundles == []
+    assert ran.shown == ""
+
+
+def test_the_next_cell_works(notebook):
+    notebook.run("%%querycount --nax 3\nask(1)")
+    assert len(notebook.run("%%querycount\nask(1)").traces) == 1
+
+
+def test_a_profiler_of_the_user_is_left_alone(notebook):
+    notebook.run("import cProfile\nmine = cProfile.Profile()\nmine.enable()")
+    ran = notebook.run("%%profile\nprint('ran')")
+    assert "UsageError: %%profile cannot measure this cell: Another profiler (cProfile)" in ran.error
+    assert ran.printed == ""
+    notebook.run("mine.disable()")
+
+
+def test_without_an_engine_explain_says_how_to_make_one(notebook):
+    notebook.run("one = engine\ndel engine, ask\nx = one\ndel x")
+    notebook.run("del one")
+    ran = notebook.run("%%explain\nSELECT 1")
+    assert ran.error == (
+        "UsageError: The notebook has no SQLAlchemy engine. Make one: engine = create_engine(url)"
+    )
+    notebook.run("import sqlalchemy as sa\nengine = sa.create_engine('sqlite://')")
+
+
+def test_of_several_engines_explain_asks_which(notebook):
+    notebook.run("other = sa.create_engine('sqlite://')\nsame = engine")
+    ran = notebook.run("%%explain\nSELECT 1")
+    assert ran.error == "UsageError: Several engines are here: engine, other. Say which: %%explain -e engine"
+    assert notebook.run("%%explain -e other\nSELECT 1").status == "ok"
