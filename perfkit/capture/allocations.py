@@ -49,11 +49,13 @@ class AllocationTracer:
     def start(self) -> None:
         """Begin tracing, or note what a running tracing already holds."""
         tracer = AllocationTracer
+        self._before, self._seen_peak = {}, 0
         if tracemalloc.is_tracing():
             self._before = _totals_by_line()
             if tracer._open and tracer._is_ours:
                 self._hand_over_peak()
         else:
+            return_free_memory()  # as after the block, so that earlier free pages are on neither side
             tracemalloc.start(_FRAMES)
             tracer._is_ours = True
         tracer._open.append(self)

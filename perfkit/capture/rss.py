@@ -94,7 +94,7 @@ class PeakMeter:
         mark = high_water_bytes()
         for meter in PeakMeter._open:
             meter._seen = max(meter._seen, mark or 0)
-        self._is_reset = reset_high_water()
+        self._seen, self._is_reset = 0, reset_high_water()
         self._before = high_water_bytes()
         PeakMeter._open.append(self)
 

@@ -174,8 +174,8 @@ def _explain_kept(resident: int, requested: int) -> str:
             "code, or memory that Python freed and the allocator has not given back to the system."
         )
     return (
-        f"Python holds {megabytes(requested - resident)} more than the process grew by: memory not yet "
-        "written to, or room that the process already held free."
+        f"Python holds {megabytes(requested - resident)} more of what the block requested than the process "
+        "grew by: memory not yet written to, or the block let go of memory that it found."
     )
 
 
@@ -189,9 +189,9 @@ def _numbers(profile: MemoryProfile) -> list[tuple[str, str]]:
         (megabytes(profile.kept_bytes), "resident, kept after the block"),
     ]
     if profile.traced_peak_bytes is not None:
-        numbers.append((megabytes(profile.traced_peak_bytes), "requested by Python, peak"))
+        numbers.append((megabytes(profile.traced_peak_bytes), "requested by Python in the block, peak"))
     if profile.traced_growth_bytes is not None:
-        numbers.append((megabytes(profile.traced_growth_bytes), "requested by Python, still held"))
+        numbers.append((megabytes(profile.traced_growth_bytes), "requested in the block, still held"))
     return numbers
 
 

@@ -43,7 +43,7 @@ def growth(*sizes, source="rows = load()", location=None, is_user_code=True):
     [
         (profile(200, 200, 200, 200), "The peaks agree"),
         (profile(0, 0, 200, 200), "Python requested 200.0 MB more than became resident"),
-        (profile(0, 0, 200, 200), "Python holds 200.0 MB more than the process grew by"),
+        (profile(0, 0, 200, 200), "Python holds 200.0 MB more of what the block requested"),
         (profile(108, 108, 0.1, 0.1), "memory of C code, such as database drivers"),
         (profile(137, 1, 40, 0), "tracemalloc's own tables"),
         (profile(40, 30, 40, 1), "memory that Python freed and the allocator has not given back"),
