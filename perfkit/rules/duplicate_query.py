@@ -84,9 +84,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans = tuple(span for _, span in members)
     first, count = spans[0], len(spans)
     saving_ms = busy_ms(spans) * (count - 1) / count
-    severity: Severity = (
-        "info" if count == 2 else severity_of(saving_ms, trace, grows_with_data=first.loop_id is not None)
-    )
+    severity: Severity = "info" if count == 2 else severity_of(saving_ms, trace, round_trips=count - 1)
     where = "a loop asks" if first.loop_id is not None else "the block asks"
     return Finding(
         code="PK102",

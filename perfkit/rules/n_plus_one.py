@@ -92,7 +92,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     return Finding(
         code="PK101",
         rule="n-plus-one",
-        severity=severity_of(saving_ms, trace, grows_with_data=True),
+        severity=severity_of(saving_ms, trace, round_trips=len(spans) - 1),
         message=f"{len(spans)} statements where one would do: a loop sends one a row, {what}",
         advice=_advice(first, cause),
         refutation=_refutation(spans),

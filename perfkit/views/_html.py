@@ -156,10 +156,11 @@ def table(
 
     def cell(name: str, column: int, content: Content) -> Html:
         align = "right" if column in numeric else "left"
-        weight = "font-weight:600;white-space:nowrap" if name == "th" else "font-weight:400"
+        weight = "font-weight:600" if name == "th" else "font-weight:400"
+        wrap = "white-space:nowrap" if name == "th" or column in numeric else "white-space:normal"
         style = css(
             f"text-align:{align};vertical-align:top;padding:4px 10px 4px 0",
-            f"border-bottom:1px solid {LINE};background:transparent;color:inherit;{weight}",
+            f"border-bottom:1px solid {LINE};background:transparent;color:inherit;{weight};{wrap}",
         )
         scope = {"scope": "col"} if name == "th" else {}
         return tag(name, content, style, **scope)

@@ -7,7 +7,7 @@ from perfkit.views._html import MONO, Content, Html, bar, code, details, join, p
 from perfkit.views._sql import sql_html
 
 SHOWN_GROUPS = 20
-SHOWN_STATEMENTS = 200
+SHOWN_STATEMENTS = 120
 _TEXT_WIDTH = 68
 
 
@@ -39,7 +39,7 @@ def as_html(trace: Trace) -> Html:
         table(
             ["Count", "Time", "Mean", "Share", "Rows", "Statement", "Sent from"],
             [_group_row(group, total) for group in groups[:SHOWN_GROUPS]],
-            numeric=(0, 1, 2, 4),
+            numeric=(0, 1, 2, 3, 4),
         )
     ]
     if len(groups) > SHOWN_GROUPS:
@@ -75,7 +75,7 @@ def statement_lines(trace: Trace) -> str:
 
 def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
     first = group.spans[0]
-    places = join(tag("div", place, "white-space:nowrap") for place in _places(group))
+    places = join(tag("div", place) for place in _places(group))
     relation = tag("div", join(["loads ", code(first.relationship)])) if first.relationship else ""
     failed = sum(span.status == "error" for span in group.spans)
     statement: list[Html | str] = [sql_html(first.query_text), relation]

@@ -7,7 +7,6 @@ from sqlalchemy import create_engine, text
 from perfkit.model.verification import Outcome, verification_from_json
 from perfkit.session import MIME_VERIFICATION, verify, verify_async
 
-
 SERIES = (
     "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :count) SELECT n FROM s"
 )
