@@ -1,0 +1,162 @@
+"""The conditions of a plan's nodes, taken apart: which columns an index could answer, and how."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from perfkit.model.plan import PlanNode
+
+ArmKind = Literal["equality", "range", "other"]
+
+# What EXPLAIN writes and no SQL parser knows: values of sub-queries, and values that were left out.
+_FOREIGN = re.compile(
+    r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
+    r" | (?P<value>\(InitPlan\s\d+\)\.col\d+ | \?(?=::|\)|,|$|\s+(?:AND|OR|[-+*/])\b))"
+    r" | (?P<subplan>\((?:hashed\s)?SubPlan\s\d+\)(?:\.col\d+)?)",
+    re.VERBOSE,
+)
+_MAX_CHARACTERS = 20_000
+# `(status)::text` is how PostgreSQL shows a varchar column; an index on the column still serves it.
+_TEXT_TYPES = ("TEXT", "VARCHAR", "BPCHAR", "CHAR", "NVARCHAR")
+_RANGES = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
+_SORT_KEY = re.compile(
+    r'(?:(?P<table>\w+|"[^"]+")\.)?(?P<column>\w+|"[^"]+")'
+    r"(?P<direction> DESC)?(?P<nulls> NULLS (?:FIRST|LAST))?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One of the conditions that AND joins, as far as an index on a plain column is concerned.
+
+    `column` is written as SQL wants it, quoted where needed, `None` where no such index can answer the
+    condition. `is_cast` says that the column was cast to text, which is harmless for varchar alone.
+    """
+
+    kind: ArmKind
+    column: str | None = None
+    is_cast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SortColumn:
+    """A sort key that is a plain column, with its direction as `CREATE INDEX` wants it."""
+
+    column: str
+    descending: bool = False
+    nulls: str = ""
+
+
+def filter_arms(node: PlanNode) -> tuple[Arm, ...]:
+    """Take the filter of a scan apart.
+
+    Args:
+        node: a scan of one table.
+
+    Returns:
+        One arm for each condition that AND joins; nothing where there is no filter or it cannot be read.
+    """
+    text = node.attributes.get("Filter")
+    if not isinstance(text, str) or len(text) > _MAX_CHARACTERS:
+        return ()
+    try:
+        tree = sqlglot.parse_one(_FOREIGN.sub(_readable, text), dialect="postgres")
+    except (SqlglotError, RecursionError):
+        return ()
+    return tuple(_arm(item, node) for item in _conjuncts(tree))
+
+
+def _readable(match: re.Match[str]) -> str:
+    if match["subplan"]:
+        return "perfkit_subplan()"
+    return "$1" if match["value"] else match[0]
+
+
+def _conjuncts(tree: Any) -> Iterator[Any]:
+    tree = _unnested(tree)
+    if isinstance(tree, exp.And):
+        yield from _conjuncts(tree.left)
+        yield from _conjuncts(tree.right)
+    else:
+        yield tree
+
+
+def _unnested(tree: Any) -> Any:
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree
+
+
+def _arm(tree: Any, node: PlanNode) -> Arm:
+    if isinstance(tree, exp.Column):
+        return _column_arm("equality", tree, node)
+    if isinstance(tree, exp.Not) and isinstance(_unnested(tree.this), exp.Column):
+        return _column_arm("equality", tree.this, node)
+    if isinstance(tree, exp.Is):
+        negated = tree.args.get("negate") or not isinstance(tree.expression, exp.Null | exp.Boolean)
+        return Arm("other") if negated else _column_arm("equality", tree.this, node)
+    if not isinstance(tree, exp.EQ | exp.Between | exp.GT | exp.GTE | exp.LT | exp.LTE):
+        return Arm("other")
+    kind: ArmKind = "range" if isinstance(tree, _RANGES) else "equality"
+    sides = (tree.this, tree.args.get("expression"))
+    for column, value in (sides, sides[::-1]):
+        if column is not None and _is_value(value, node):
+            arm = _column_arm(kind, column, node)
+            if arm.column:
+                return arm
+    return Arm("other")
+
+
+def _column_arm(kind: ArmKind, tree: Any, node: PlanNode) -> Arm:
+    tree, is_cast = _unnested(tree), False
+    if isinstance(tree, exp.Cast) and tree.to.this.name in _TEXT_TYPES:
+        tree, is_cast = _unnested(tree.this), True
+    if not isinstance(tree, exp.Column) or not _is_own(tree, node):
+        return Arm("other")
+    return Arm(kind, _written(tree.name, quoted=bool(tree.this.args.get("quoted"))), is_cast)
+
+
+def _is_own(column: Any, node: PlanNode) -> bool:
+    return not column.table or column.table in (node.alias, node.relation_name)
+
+
+def _is_value(tree: Any, node: PlanNode) -> bool:
+    """Whether it is known before the row is read: no column of the table, no sub-query for each row."""
+    if tree is None:
+        return True  # the bounds of BETWEEN
+    if any(isinstance(part, exp.Anonymous) and part.name == "perfkit_subplan" for part in tree.walk()):
+        return False
+    return not any(_is_own(column, node) for column in tree.find_all(exp.Column))
+
+
+def _written(name: str, *, quoted: bool) -> str:
+    return '"' + name.replace('"', '""') + '"' if quoted else name
+
+
+def sort_columns(sort: PlanNode, scan: PlanNode) -> tuple[SortColumn, ...]:
+    """The leading sort keys that are plain columns of one scan.
+
+    Args:
+        sort: a node with a `Sort Key`.
+        scan: the scan whose rows reach it.
+
+    Returns:
+        Up to the first key that is an expression or belongs to another table.
+    """
+    columns: list[SortColumn] = []
+    keys = sort.attributes.get("Sort Key")
+    for key in keys if isinstance(keys, list) else ():
+        match = _SORT_KEY.match(str(key))
+        if not match or (match["table"] or scan.alias or "").strip('"') not in _names(scan):
+            break
+        columns.append(SortColumn(match["column"], bool(match["direction"]), (match["nulls"] or "").strip()))
+    return tuple(columns)
+
+
+def _names(scan: PlanNode) -> tuple[str, ...]:
+    return tuple(name for name in (scan.alias, scan.relation_name) if name)

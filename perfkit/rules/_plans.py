@@ -1,0 +1,34 @@
+"""What the rules about plans have in common."""
+
+from collections.abc import Iterator
+
+from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.trace import Trace
+
+# Below 1 ms or 2 % of the execution a finding is noise, whatever its shape (reference notes on EXPLAIN,
+# section 4: guards for all rules).
+MIN_SAVING_MS = 1.0
+MIN_SAVING_SHARE = 0.02
+
+
+def measured_plans(trace: Trace) -> Iterator[tuple[int, Plan, float]]:
+    """The plans with times, each with its number in the trace and its execution time in milliseconds."""
+    for number, plan in enumerate(trace.plans or ()):
+        if plan.analyzed and plan.root.self_time_ms is not None and plan.duration_ms:
+            yield number, plan, plan.duration_ms
+
+
+def is_worth_a_line(saving_ms: float, duration_ms: float) -> bool:
+    """Whether one execution would save enough to say so."""
+    return saving_ms >= max(MIN_SAVING_MS, MIN_SAVING_SHARE * duration_ms)
+
+
+def saving_in_block(saving_ms: float, plan: Plan, trace: Trace) -> float:
+    """What all executions in the block would save; never more than the block took."""
+    total = saving_ms * max(1, plan.executions)
+    return min(total, trace.duration_ms) if trace.duration_ms > 0 else total
+
+
+def table_name(node: PlanNode) -> str:
+    """The table for a sentence."""
+    return node.relation_name or node.node_type

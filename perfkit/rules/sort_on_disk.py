@@ -1,0 +1,174 @@
+"""A sort did not fit into memory and went through the disk.
+
+What it finds
+    A sort that wrote its rows to temporary files, in the main process or in a parallel worker.
+
+Why is this slow
+    A sort may use `work_mem`, 4 MB by default. What does not fit is sorted in pieces that are written to
+    disk and merged, every row at least twice. While many statements do that at once, they share one disk.
+
+Example
+    SELECT * FROM orders ORDER BY created_at
+    Every column of every order is sorted: 119 MB on disk.
+
+Use instead
+    Sort less: only the columns that are needed, a filter or a LIMIT before the sort. Where the order is
+    that of plain columns of one table and only the first rows are needed, an index in that order needs no
+    sort at all. Only then give this one transaction more memory: SET LOCAL work_mem = '64MB'. Not the
+    server: every sort and hash of every connection may take as much.
+
+Thresholds
+    min_disk_kb (1): kilobytes on disk from which it is a finding. Any spill counts, as in pev2 and depesz.
+    In all rules about plans, a saving below 1 ms or 2 % of the execution is not worth a line.
+
+Stays silent when
+    The sort fits into memory, keeps only the first rows (top-N heapsort), or never ran. Sorting itself
+    takes too little of the time. A hash or another node spills: that has other remedies.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perfkit.model.finding import Finding
+from perfkit.model.index_candidate import ordering, relation
+from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_builders import node, planned_trace
+from perfkit.model.plan_conditions import sort_columns
+from perfkit.model.plan_shape import is_limited, scan_below
+from perfkit.model.trace import Trace
+from perfkit.rules._plans import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.rules._rule import Rule, severity_of
+
+CODE, NAME = "PK203", "sort-on-disk"
+# Rows take more room in memory than on disk: 1.5 to 3 times in our measurements of three sorts.
+_MEMORY_FACTOR = 3
+# More than this for one sort is more than most servers can spare.
+_MAX_MEMORY_MB = 256
+# What memory alone saved in the same measurements on a fast disk: 0 to 18 % of the sort.
+_MEMORY_SAVING = 0.15
+
+
+def sort_on_disk(trace: Trace, *, min_disk_kb: float = 1.0) -> Iterator[Finding]:
+    """Find sorts that went through the disk.
+
+    Args:
+        trace: a block with plans.
+        min_disk_kb: size on disk in kilobytes, all processes together.
+    """
+    for number, plan, duration_ms in measured_plans(trace):
+        for sort in plan.nodes():
+            disk_kb = (
+                _disk_kb(sort) if sort.executed and sort.node_type in ("Sort", "Incremental Sort") else 0.0
+            )
+            if disk_kb >= min_disk_kb and is_worth_a_line(_saving_ms(plan, sort), duration_ms):
+                yield _finding(trace, number, plan, sort, disk_kb)
+
+
+def _disk_kb(sort: PlanNode) -> float:
+    """Kilobytes on disk: the leader's, the workers', and the largest group of an incremental sort."""
+    processes = [sort.attributes, *_mappings(sort.attributes.get("Workers"))]
+    total = sum(
+        _number(one.get("Sort Space Used")) for one in processes if one.get("Sort Space Type") == "Disk"
+    )
+    for key in ("Full-sort Groups", "Pre-sorted Groups"):
+        for groups in _mappings([sort.attributes.get(key)]):
+            for space in _mappings([groups.get("Sort Space Disk")]):
+                total += _number(space.get("Peak Sort Space Used"))
+    return total
+
+
+def _mappings(values: object) -> list[Mapping[str, object]]:
+    return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _saving_ms(plan: Plan, sort: PlanNode) -> float:
+    """All of the sort where an index gives the few rows that are wanted, else what memory alone saves."""
+    own = sort.self_time_ms or 0.0
+    return own if is_limited(plan, sort) and _index_columns(sort) else own * _MEMORY_SAVING
+
+
+def _index_columns(sort: PlanNode) -> tuple[str, ...]:
+    """Columns of an index that has this order, empty where no index on plain columns can have it."""
+    scan = scan_below(sort)
+    keys = sort.attributes.get("Sort Key")
+    if scan is None or not isinstance(keys, list):
+        return ()
+    columns = sort_columns(sort, scan)
+    return ordering(columns) if len(columns) == len(keys) else ()
+
+
+def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: float) -> Finding:
+    saving_ms = saving_in_block(_saving_ms(plan, sort), plan, trace)
+    columns = _index_columns(sort)
+    return Finding(
+        code=CODE,
+        rule=NAME,
+        severity=severity_of(saving_ms, trace),
+        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_kb / 1024:,.1f} MiB on disk.",
+        advice=_advice(sort, columns, disk_kb),
+        refutation=(
+            "Refuted if the statement is as slow with the sort in memory: then the sort itself is the cost, "
+            "not the disk. An index in this order is used only where few rows or few columns are wanted."
+        ),
+        confidence=0.6,
+        location=plan.call_site,
+        offenders=(sort.node_id,),
+        plan=number,
+        saving_ms=saving_ms,
+        evidence=(
+            f"The sort itself took {sort.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+        ),
+    )
+
+
+def _advice(sort: PlanNode, columns: tuple[str, ...], disk_kb: float) -> str:
+    lines = ["Sort less: fewer columns, a filter or a LIMIT before the sort."]
+    statements = []
+    scan = scan_below(sort)
+    if columns and scan is not None:
+        lines.append("With a LIMIT, an index in this order needs no sort (suggested, not proved).")
+        statements.append(f"CREATE INDEX ON {relation(scan)} ({', '.join(columns)});")
+    memory_mb = max(1, math.ceil(disk_kb * _MEMORY_FACTOR / 1024))
+    if memory_mb <= _MAX_MEMORY_MB:
+        lines.append("Else give this transaction more memory.")
+        statements.append(f"SET LOCAL work_mem = '{memory_mb}MB';")
+    else:
+        lines.append(f"It would take about {memory_mb:,} MiB of memory, more than one sort should have.")
+    return "\n".join([" ".join(lines), *statements])
+
+
+def _sort(key: str, *, ms: float = 168, **said: Any) -> PlanNode:
+    scan = node("Seq Scan", ms=8, rows=200_000, relation_name="orders")
+    spilled = {"Sort_Method": "external merge", "Sort_Space_Type": "Disk", "Sort_Space_Used": 11_480}
+    return node("Sort", scan, ms=ms, rows=200_000, Sort_Key=[key], **{**spilled, **said})
+
+
+_IN_MEMORY: dict[str, Any] = {"Sort_Method": "quicksort", "Sort_Space_Type": "Memory"}
+_WORKER = {"Sort Space Type": "Disk", "Sort Space Used": 9_000}
+RULE = Rule(
+    code=CODE,
+    name=NAME,
+    requires="plans",
+    check=sort_on_disk,
+    fires_on=(
+        planned_trace(_sort("orders.created_at")),
+        planned_trace(_sort("(lower(orders.city))")),
+        # Only a worker's part did not fit.
+        planned_trace(
+            _sort("orders.id", **_IN_MEMORY, Workers=[{"Sort Space Type": "Disk", "Sort Space Used": 9_000}])
+        ),
+    ),
+    silent_on=(
+        planned_trace(_sort("orders.created_at", **_IN_MEMORY)),
+        planned_trace(_sort("orders.created_at", **{**_IN_MEMORY, "Sort_Method": "top-N heapsort"})),
+        # Sorting takes next to none of the time.
+        planned_trace(node("Aggregate", _sort("orders.created_at", ms=8.5), ms=900)),
+        # A hash that spills is another matter.
+        planned_trace(node("Hash", node("Seq Scan", ms=8), ms=80, Hash_Batches=8, Peak_Memory_Usage=4_096)),
+    ),
+)
