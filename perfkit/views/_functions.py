@@ -21,7 +21,7 @@ def place(function: FunctionProfile) -> str:
     location = function.location
     if location.file_path == "~":
         return "built-in"
-    return f"{location.cell or PurePath(location.file_path).name}:{location.line_number}"
+    return f"{printable(location.cell or PurePath(location.file_path).name)}:{location.line_number}"
 
 
 def function_name(function: FunctionProfile) -> str:

@@ -24,7 +24,7 @@ from perfkit.views._html import (
 # A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
 _DETAILED = 5
 _NEIGHBOURS = 6
-_HEADERS = ("own time", "share", "cumulative", "calls", "per call", "place", "function")
+_HEADERS = ("own time", "cumulative", "share", "calls", "per call", "place", "function")
 
 
 def coverage_line(profile: CpuProfile) -> str:
@@ -43,15 +43,16 @@ def rows(profile: CpuProfile) -> list[dict[str, object]]:
         profile: what to list.
 
     Returns:
-        Plain values; times in milliseconds, `share` from 0 to 1 of the attributed time.
+        Plain values; times in milliseconds, shares from 0 to 1 of the attributed time.
     """
     return [
         {
             "function": f.location.function_name,
             "place": place(f),
             "own_ms": f.tottime * 1000,
-            "share": _share(f, profile),
+            "own_share": _share(f.tottime, profile),
             "cumulative_ms": f.cumtime * 1000,
+            "cumulative_share": _share(f.cumtime, profile),
             "calls": f.ncalls,
             "primitive_calls": f.primitive_calls,
             "per_call_ms": _per_call_ms(f),
@@ -110,14 +111,19 @@ def _groups(profile: CpuProfile) -> list[tuple[str, list[FunctionProfile]]]:
     yours = sorted((f for f in profile.functions if f.is_user_code), key=lambda f: (-f.cumtime, -f.tottime))
     others = _worst_first([f for f in profile.functions if not f.is_user_code])
     groups = (
-        ("Your code, by cumulative time", yours),
-        ("Libraries and built-in functions, by own time", others),
+        ("Your code, by cumulative time and its share", yours),
+        ("Libraries and built-in functions, by own time and its share", others),
     )
     return [(title, group) for title, group in groups if group]
 
 
-def _share(function: FunctionProfile, profile: CpuProfile) -> float:
-    return function.tottime * 1000 / profile.attributed_ms if profile.attributed_ms > 0 else 0.0
+def _share(seconds: float, profile: CpuProfile) -> float:
+    return min(1.0, seconds * 1000 / profile.attributed_ms) if profile.attributed_ms > 0 else 0.0
+
+
+def _shown_share(function: FunctionProfile, profile: CpuProfile) -> float:
+    """The share by which a function's group is sorted."""
+    return _share(function.cumtime if function.is_user_code else function.tottime, profile)
 
 
 def _per_call_ms(function: FunctionProfile) -> float:
@@ -134,8 +140,8 @@ def _calls(function: FunctionProfile) -> str:
 def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
     return [
         seconds_text(function.tottime),
-        f"{_share(function, profile):.0%}",
         seconds_text(function.cumtime),
+        f"{_shown_share(function, profile):.0%}",
         _calls(function),
         seconds_text(_per_call_ms(function) / 1000),
         place(function),
@@ -177,11 +183,11 @@ def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Ht
     body = []
     for function in functions:
         cells: list[Content] = [*_cells(function, profile)]
-        cells[1] = bar(_share(function, profile), strong=function.is_user_code, width_px=70)
+        cells[2] = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
         cells[5] = tag("span", cells[5], "white-space:nowrap")
         cells[6] = code(function_name(function))
         body.append(cells)
-    return table(_HEADERS, body, numeric=(0, 2, 3, 4))
+    return table(_HEADERS, body, numeric=(0, 1, 3, 4))
 
 
 def _neighbours(profile: CpuProfile) -> Html:

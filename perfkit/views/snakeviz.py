@@ -28,7 +28,10 @@ _ASSETS = 9
 _DATA_MARK = "<!--perfkit:data-->"
 _TEMPLATES = files("perfkit.views").joinpath("templates", "snakeviz")
 # Where a page's theme and the system's differ, a page without a background of its own is dark on dark.
-_BACKGROUND = "<style>html,body{background-color:#fff;color:#222}</style>"
+_BACKGROUND = (
+    "<style>html,body{background-color:#fff;color:#222}"
+    "@media(prefers-color-scheme:dark){html{background-color:#1c1c1c}}</style>"
+)
 _CDN = re.compile(r"https://cdnjs\.cloudflare\.com/[^\"']*")
 _LINK = re.compile(r"<link\s+href=[\"']/static/([^\"']+)[\"'][^>]*>")
 _SCRIPT = re.compile(r"<script\s+src=[\"']/static/([^\"']+)[\"']\s*></script>")
@@ -59,7 +62,7 @@ def iframe(profile: CpuProfile, *, height: int = 820) -> Html:
     frame = (
         '<iframe title="SnakeViz profile" data-perfkit="snakeviz" sandbox="allow-scripts allow-popups" '
         f'srcdoc="{html.escape(packed, quote=True)}" width="100%" height="{height}" '
-        'style="border:0;background:#fff"></iframe>'
+        'style="border:0"></iframe>'
     )
     return join([paragraph(_caption(data), quiet=True), Html(frame)])
 
@@ -91,8 +94,8 @@ def _caption(data: GraphData) -> str:
     text = "SnakeViz: click a bar or a row to look into it."
     if data.left_out:
         text += (
-            f" The {counted(data.left_out, 'smallest function')} "
-            f"({seconds_text(data.left_out_s)} of own time) left out."
+            f" The {counted(data.left_out, 'smallest function')}, "
+            f"{seconds_text(data.left_out_s)} of own time, {'is' if data.left_out == 1 else 'are'} left out."
         )
     return f"{text} Nothing below? The notebook is not trusted yet; the table shows the same profile."
 
