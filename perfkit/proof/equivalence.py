@@ -31,7 +31,8 @@ def same_result(before: object, after: object, *, ordered: bool = True) -> Equiv
         return _same_ending(before, after)
     answer = _compared(before, after, ordered=ordered)
     if ordered and answer.equal is False and _compared(before, after, ordered=False).equal:
-        return Equivalence(False, "the same items in another order (ordered=False accepts any order)")
+        hint = "but the items are the same in any order (ordered=False accepts that)"
+        return Equivalence(False, f"{answer.reason}, {hint}")
     return answer
 
 
