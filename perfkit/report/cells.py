@@ -1,10 +1,13 @@
 """Which cell is which in a report: its number, its anchor, and whether it failed."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 EXPECTED_ERROR_TAG = "raises-exception"
+_PARAMETERS = re.compile(r"\[parameters: .*?\](?=\n|$)", re.S)
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s/]+(?=@)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,11 @@ def unexpected_error(cell: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None
     errors = (output for output in cell.get("outputs", ()) if output.get("output_type") == "error")
     return next(errors, None)
+
+
+def without_secrets(text: str) -> str:
+    """The text of an error without the values that SQLAlchemy adds to it, and without passwords in URLs.
+
+    A report is sent to people who may not see the data of those for whom the code ran.
+    """
+    return _PASSWORD.sub(r"\1***", _PARAMETERS.sub("[parameters: left out]", text))

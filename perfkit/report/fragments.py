@@ -79,6 +79,11 @@ def _mend(soup: BeautifulSoup, label: str) -> None:
     _mend_tables(soup, label)
     for picture in soup.select("img:not([alt])"):
         picture["alt"] = f"Picture in {label}"
+    for frame in soup.select(SNAKEVIZ):
+        # SnakeViz cannot draw into a frame as narrow as a phone; it scrolls in one that it can draw into.
+        _make_scrollable(
+            frame.wrap(soup.new_tag("div", attrs={"class": "snakeviz"})), label, "SnakeViz profile"
+        )
     for frame in soup.select("iframe:not([title])"):
         frame["title"] = f"Embedded page in {label}"
     for part in soup.find_all(style=_SCROLLS):

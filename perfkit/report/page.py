@@ -9,7 +9,7 @@ from typing import Any
 from bs4 import Tag
 from markupsafe import Markup
 
-from perfkit.report.cells import CellPlace, code_cells, tags
+from perfkit.report.cells import CellPlace, code_cells, tags, without_secrets
 from perfkit.report.fragments import Fragment, has_own_colours, parse_text, tidy_output
 from perfkit.report.highlight import highlight_cell, terminal_markup
 from perfkit.report.markdown import latex_output, render_markdown
@@ -152,10 +152,10 @@ def _output(output: Mapping[str, Any], label: str) -> _Shown | None:
 
 
 def _error_markup(output: Mapping[str, Any]) -> str:
-    name, value = str(output.get("ename", "Error")), str(output.get("evalue", ""))
+    name, value = str(output.get("ename", "Error")), without_secrets(str(output.get("evalue", "")))
     first, _, rest = value.strip().partition("\n")
     headline = f"<strong>{html.escape(name)}</strong>" + (f": {html.escape(first)}" if first else "")
-    text = "\n".join(str(line) for line in output.get("traceback", ()))
+    text = without_secrets("\n".join(str(line) for line in output.get("traceback", ())))
     if not text:
         return f'<p class="error-headline">{headline}</p>' + (
             f"<pre>{html.escape(rest)}</pre>" if rest else ""

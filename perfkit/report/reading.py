@@ -7,7 +7,7 @@ from typing import Any
 from perfkit.model.codec import TraceFormatError, trace_from_json
 from perfkit.model.finding import Finding
 from perfkit.model.verification import Verification, verification_from_json
-from perfkit.report.cells import CellPlace, code_cells, unexpected_error
+from perfkit.report.cells import CellPlace, code_cells, unexpected_error, without_secrets
 from perfkit.report.summary import (
     CellLink,
     Exercise,
@@ -150,12 +150,16 @@ def _was_executed(cell: Mapping[str, Any]) -> bool:
 def _failure(notebook: Mapping[str, Any], cells: list[tuple[CellPlace, Mapping[str, Any]]]) -> Failure | None:
     stored = notebook["metadata"].get(RUN_METADATA, {}).get("failure")
     if isinstance(stored, Mapping):
-        return Failure(_link_at(cells, stored.get("index")), str(stored["name"]), str(stored["message"]))
+        return Failure(
+            _link_at(cells, stored.get("index")), str(stored["name"]), without_secrets(str(stored["message"]))
+        )
     for place, cell in cells:
         error = unexpected_error(cell)
         if error is not None:
             link = CellLink(place.anchor, place.label)
-            return Failure(link, str(error.get("ename", "Error")), str(error.get("evalue", "")))
+            return Failure(
+                link, str(error.get("ename", "Error")), without_secrets(str(error.get("evalue", "")))
+            )
     return None
 
 

@@ -31,6 +31,12 @@ class Problem:
     round_trips: int
     cells: tuple[CellLink, ...]
 
+    @property
+    def advice_parts(self) -> tuple[str, str]:
+        """The advice in words, and the code to write, which rules put on the lines below it."""
+        words, _, code = self.advice.partition("\n")
+        return words, code.strip("\n")
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

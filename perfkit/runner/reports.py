@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perfkit.report.cells import code_cells, unexpected_error
+from perfkit.report.cells import code_cells, unexpected_error, without_secrets
 from perfkit.report.exporter import ReportExporter
 from perfkit.report.index import index_page
 from perfkit.report.summary import ReportSummary
@@ -76,7 +76,8 @@ def _report_name(path: Path) -> str:
 
 def _traceback(notebook: Any) -> str:
     errors = (unexpected_error(cell) for _, cell in code_cells(notebook))
-    return next(("\n".join(error.get("traceback", ())) for error in errors if error is not None), "")
+    text = next(("\n".join(error.get("traceback", ())) for error in errors if error is not None), "")
+    return without_secrets(text)
 
 
 def render_report(notebook: Any, path: Path) -> tuple[str, ReportSummary]:
