@@ -98,6 +98,7 @@ def as_text(before: Trace, after: Trace) -> str:
     """
     cells = [(f"{row['measure']}", *_shown(row)) for row in _occurring(before, after)]
     lines = [f"{before.name} → {after.name}", "", *_aligned([("", "before", "after"), *cells])]
+    lines += [f"  {remark}" for remark in _remarks(before, after)]
     for change, shapes in _by_change(before, after):
         lines += ["", f"Statements, {change}:"]
         for shape in shapes[:SHOWN_SHAPES]:
@@ -124,6 +125,7 @@ def as_html(before: Trace, after: Trace) -> Html:
     parts: list[Content] = [
         heading(f"{before.name} → {after.name}"),
         _quantities(before, after),
+        *(paragraph(remark) for remark in _remarks(before, after)),
     ]
     for change, shapes in _by_change(before, after):
         title, body = f"Statements, {change}: {counted(len(shapes), 'shape')}", _shapes(shapes)
@@ -143,6 +145,15 @@ def _quantities(before: Trace, after: Trace) -> Html:
         style = "font-weight:650" if row["before"] != row["after"] else "opacity:.72"
         body.append([tag("span", text, style) for text in (f"{row['measure']}", *_shown(row))])
     return tag("div", table(["Measured", "Before", "After"], body, numeric=(1, 2)), "max-width:480px")
+
+
+def _remarks(before: Trace, after: Trace) -> list[str]:
+    sides = (("before", before), ("after", after))
+    remarks = [f"The block {side} ended with {trace.error}." for side, trace in sides if trace.error]
+    unmeasured = [side for side, trace in sides if trace.queries is None]
+    if unmeasured:
+        remarks.append(f"Statements were not measured {' and '.join(unmeasured)}.")
+    return remarks
 
 
 def _occurring(before: Trace, after: Trace) -> list[dict[str, object]]:
