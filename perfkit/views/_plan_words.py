@@ -141,10 +141,13 @@ def expected_rows(node: PlanNode) -> float | None:
     return None if node.plan_rows is None else node.plan_rows * (node.actual_loops or 1)
 
 
-def factor(node: PlanNode) -> str:
-    """By how much the estimate was off, where that is worth a mark: `93× more than expected`."""
+def factor(node: PlanNode, cut: frozenset[int]) -> str:
+    """By how much the estimate was off, where that is worth a mark: `93× more than expected`.
+
+    Nothing for nodes in `cut`, which were stopped before they had returned all their rows.
+    """
     off = node.row_estimate_factor
-    if off is None or off < MARKED_FACTOR:
+    if off is None or off < MARKED_FACTOR or node.node_id in cut:
         return ""
     direction = "more" if (node.actual_rows or 0) > (node.plan_rows or 0) else "fewer"
     return f"{off:,.0f}× {direction} than expected"

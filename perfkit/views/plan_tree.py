@@ -5,6 +5,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_shape import cut_short
 from perfkit.views import _plan_words as words
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._html import (
@@ -56,8 +57,9 @@ def as_text(plan: Plan) -> str:
     """The same for a terminal: one line a node, its own time first."""
     head = " · ".join(f"{label} {value}" for value, label in _header(plan))
     lines = [head, f"{'self':>9} {'share':>6} {'rows':>11} {'expected':>11} {'loops':>7}  node"]
+    cut = cut_short(plan)
     for node, depth in words.depths(plan):
-        lines.append(f"{_numbers(node, plan)}  {'  ' * min(depth, _TEXT_INDENT)}{_text_title(node)}")
+        lines.append(f"{_numbers(node, plan)}  {'  ' * min(depth, _TEXT_INDENT)}{_text_title(node, cut)}")
         indent = " " * 49 + "  " * (min(depth, _TEXT_INDENT) + 1)
         lines.extend(f"{indent}{remark}" for remark in [*words.conditions(node), *words.spills(node)])
     return "\n".join([*lines, *_remarks(plan)])
@@ -134,32 +136,41 @@ def _cached(plan: Plan) -> bool:
 def _tree(plan: Plan, findings: Mapping[int, list[Finding]]) -> Html:
     measured = plan.root.self_time_ms is not None
     names = ("Node", "Own time" if measured else "Cost", "Rows", "Loops", "Read")
-    head = join(_cell("th", name, right=i > 1) for i, name in enumerate(names))
-    body = join(
-        tag("tr", join(_cells(node, depth, plan, findings.get(node.node_id, ()))), "background:transparent")
+    cut = cut_short(plan)
+    table = [
+        _contents(node, depth, plan, findings.get(node.node_id, ()), cut)
         for node, depth in words.depths(plan)
+    ]
+    # A column in which nothing stands only takes room from the conditions.
+    used = [i for i in range(len(names)) if any(esc(row[i]) for row in table)]
+    head = join(_cell("th", names[i], i) for i in used)
+    body = join(
+        tag("tr", join(_cell("td", row[i], i) for i in used), "background:transparent") for row in table
     )
     style = "border-collapse:collapse;width:100%;font-size:12.5px;color:inherit;margin:4px 0"
-    table = tag(
-        "table", join([tag("thead", tag("tr", head, "background:transparent")), tag("tbody", body)]), style
+    parts = [tag("thead", tag("tr", head, "background:transparent")), tag("tbody", body)]
+    return tag("div", tag("table", join(parts), style), "overflow-x:auto")
+
+
+def _contents(
+    node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding], cut: frozenset[int]
+) -> tuple[Html | str, ...]:
+    return (
+        _node(node, depth, findings),
+        _own_time(node, plan),
+        _row_numbers(node, cut),
+        f"{node.actual_loops:,}" if node.actual_loops else "",
+        words.blocks(node.self_buffers.shared),
     )
-    return tag("div", table, "overflow-x:auto")
 
 
-def _cells(node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding]) -> Iterator[Html]:
-    yield _cell("td", _node(node, depth, findings))
-    yield _cell("td", _own_time(node, plan), tight=True)
-    yield _cell("td", _row_numbers(node), right=True)
-    yield _cell("td", f"{node.actual_loops:,}" if node.actual_loops else "", right=True)
-    yield _cell("td", words.blocks(node.self_buffers.shared), right=True, tight=True)
-
-
-def _cell(name: str, content: Html | str, *, right: bool = False, tight: bool = False) -> Html:
+def _cell(name: str, content: Html | str, column: int) -> Html:
+    """Only the first column breaks its lines: it holds the text, the others hold numbers."""
     style = css(
-        f"text-align:{'right' if right else 'left'}",
-        f"vertical-align:top;padding:4px 8px 4px 0;border-bottom:1px solid {LINE}",
+        f"text-align:{'right' if column > 1 else 'left'};vertical-align:top",
+        f"padding:4px {'0 4px 8px' if column else '8px 4px 0'};border-bottom:1px solid {LINE}",
     )
-    return tag(name, content, style + (";white-space:nowrap" if tight or name == "th" else ""))
+    return tag(name, content, style + (";white-space:nowrap" if column else ""))
 
 
 def _node(node: PlanNode, depth: int, findings: Iterable[Finding]) -> Html:
@@ -203,17 +214,15 @@ def _own_time(node: PlanNode, plan: Plan) -> Html | str:
     return join([bar(share, strong=share >= words.STRONG_SHARE, width_px=70), time])
 
 
-def _row_numbers(node: PlanNode) -> Html | str:
+def _row_numbers(node: PlanNode, cut: frozenset[int]) -> Html | str:
     expected = words.count(words.expected_rows(node))
     if node.actual_rows is None:
         return f"{expected} expected" if expected else ""
-    if node.executed is False:
-        return ""
-    if node.node_type in ("BitmapAnd", "BitmapOr"):
+    if node.executed is False or node.node_type in ("BitmapAnd", "BitmapOr"):
         return ""
     lines: list[Html | str] = [tag("div", words.count(node.total_rows))]
     lines.append(tag("div", f"of {expected} expected", f"font-size:11px;{MUTED}"))
-    off = words.factor(node)
+    off = words.factor(node, cut)
     if off:
         lines.append(pill(off.replace(" than expected", ""), "worth it"))
     return join(lines)
@@ -275,7 +284,7 @@ def _numbers(node: PlanNode, plan: Plan) -> str:
     )
 
 
-def _text_title(node: PlanNode) -> str:
-    extra = [node.subplan_name, words.factor(node), _NOT_EXECUTED if node.executed is False else ""]
+def _text_title(node: PlanNode, cut: frozenset[int]) -> str:
+    extra = [node.subplan_name, words.factor(node, cut), _NOT_EXECUTED if node.executed is False else ""]
     known = [text for text in extra if text]
     return words.title(node) + (f"  [{', '.join(known)}]" if known else "")

@@ -27,7 +27,8 @@ SILENT = [
 
 def seq_scan(condition: str, **said: object) -> PlanNode:
     defaults: dict[str, object] = {
-        "ms": 50, "rows": 15, "relation_name": "orders", "rows_removed_by_filter": 199_985, "Filter": condition,
+        "ms": 50, "rows": 15, "relation_name": "orders", "rows_removed_by_filter": 199_985,
+        "Filter": condition,
     }  # fmt: skip
     return node("Seq Scan", **{**defaults, **said})
 
