@@ -91,8 +91,11 @@ class QueryCollector:
         for name in self._counts:
             self._listen(name, self._transaction_counter(name))
 
-    def stop(self) -> QueryLog:
+    def stop(self, *, since: float | None = None) -> QueryLog:
         """Stop recording and take every listener and mark away.
+
+        Args:
+            since: when the block began (`time.perf_counter`); by default when `start` was called.
 
         Returns:
             The statements in the order in which they were sent.
@@ -101,6 +104,7 @@ class QueryCollector:
             name, function = self._listeners.pop()
             event.remove(Engine, name, function)
         self._loops.forget()
+        self._block_start = since or self._block_start
         log = self.log()
         self._open.clear()
         return log

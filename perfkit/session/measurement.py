@@ -1,13 +1,14 @@
 """Measuring one block: collectors start and stop around it, whatever happens in it."""
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.memory import MemoryCollector
+from perfkit.capture.named_functions import Measurable
 from perfkit.capture.plans import explain_samples
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.model.cpu import CpuProfile
@@ -47,7 +48,7 @@ class Measurement:
         self.focus: Focus = focus
         self.target_ms = target_ms
         self._queries, self._cpu, self._memory, self._plans = queries, cpu, memory, plans
-        # Memory outermost, the profiler innermost: what the others do is not in the profile.
+        # The profiler innermost, statements outermost: what the others do is in no profile and no peak.
         self._running: list[Any] = []
         self._stopped: dict[object, Any] = {}
         self._notes: list[str] = []
@@ -64,7 +65,7 @@ class Measurement:
         """
         self._start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         try:
-            for collector in (self._memory, self._queries, self._cpu):
+            for collector in (self._queries, self._memory, self._cpu):
                 if collector is not None:
                     collector.start()
                     self._running.append(collector)
@@ -141,7 +142,8 @@ class Measurement:
         while self._running:
             collector = self._running.pop()
             try:
-                self._stopped[collector] = collector.stop()
+                since = {"since": self._start} if collector is self._queries else {}
+                self._stopped[collector] = collector.stop(**since)
             except Exception as error:
                 part = type(collector).__name__.removesuffix("Collector").lower()
                 self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
@@ -172,7 +174,7 @@ def measure(
     cpu: bool = False,
     memory: bool | Literal["peak"] = False,
     plans: bool = False,
-    functions: Sequence[Callable[..., object]] = (),
+    functions: Sequence[Measurable] = (),
     focus: Focus | None = None,
     target_ms: float | None = None,
 ) -> Measurement:

@@ -8,7 +8,10 @@ from perfkit.model.trace import Trace
 from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
+from perfkit.views.curve import Mark
 
+SHOWN_MARKS = 8
+MARK_SHARE = 0.05
 Focus = Literal["queries", "plans", "cpu", "memory", "all"]
 _TITLES = {"queries": "Statements", "plans": "Query plans", "cpu": "Function times", "memory": "Memory"}
 
@@ -90,7 +93,7 @@ def _parts_html(trace: Trace, diagnosis: Diagnosis) -> Iterator[tuple[str, Calla
         yield "cpu", lambda: join([cpu.as_html(profile), snakeviz.iframe(profile)])
     if trace.memory is not None:
         usage = trace.memory
-        yield "memory", lambda: memory.as_html(usage)
+        yield "memory", lambda: memory.as_html(usage, _marks(trace))
 
 
 def _parts_text(trace: Trace) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -105,6 +108,13 @@ def _parts_text(trace: Trace) -> Iterator[tuple[str, Callable[[], str]]]:
     if trace.memory is not None:
         usage = trace.memory
         yield "memory", lambda: memory.as_text(usage)
+
+
+def _marks(trace: Trace) -> tuple[Mark, ...]:
+    """The slowest statements on the memory curve, if they took a visible part of the time."""
+    slow = (span for span in trace.queries or () if span.duration_ms >= MARK_SHARE * trace.duration_ms)
+    slowest = sorted(slow, key=lambda span: -span.duration_ms)[:SHOWN_MARKS]
+    return tuple(Mark(span.start_ms, span.operation_name) for span in slowest)
 
 
 def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:

@@ -1,0 +1,150 @@
+"""What is shown of a block: the numbers, the findings, and never anything that is not escaped."""
+
+import dataclasses
+import json
+
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.rules import diagnose
+from perfkit.views import block, findings, queries, table
+from perfkit.views._html import Html, esc, join, tag
+
+LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
+USERS = query("SELECT users.id FROM users", returned_rows=100, call_site=line(1, "users = all_users()"))
+PAGE = trace(USERS, loop(100, LAZY, relationship="User.posts"), name="users page")
+SANITISED_AWAY = ("script", "style", "svg", "iframe", "link")
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\u2028\ud800"
+
+
+def shown(item, **options):
+    return BeautifulSoup(block.as_html(item, diagnose(item), **options).markup, "html.parser")
+
+
+def test_the_header_counts_statements_shapes_round_trips_time_and_findings():
+    text = block.as_text(PAGE, diagnose(PAGE), focus="queries").splitlines()[0]
+
+    assert text == (
+        "users page: 101 statements in 2 shapes · 101 round trips · 101 ms of 101 ms in the database · 1 finding"
+    )
+
+
+def test_a_finding_shows_the_line_the_loop_where_to_mend_and_the_next_step():
+    text = " ".join(shown(PAGE, focus="queries").get_text(" ").split())
+
+    for part in (
+        "Cell In[1], line 3",
+        "Cell In[1], line 2",
+        "Cell In[1], line 1",
+        "selectinload(User.posts)",
+    ):
+        assert part in text
+    assert "99 needless round trips" in text
+
+
+def test_statements_stand_worst_first_with_their_count_and_their_line():
+    rows = [
+        [c.get_text(" ", strip=True) for c in row.find_all("td")]
+        for row in shown(PAGE, focus="queries").find_all("tr")
+    ]
+
+    assert [row[0] for row in rows[1:3]] == ["100", "1"]
+    assert "loop at Cell In[1], line 2" in rows[1][-1]
+
+
+def test_a_block_without_findings_says_what_was_looked_for():
+    quiet = trace(query())
+
+    assert "No finding" in block.as_text(quiet, diagnose(quiet), focus="queries")
+    assert "not judged" in block.as_text(quiet, diagnose(quiet), focus="all")
+
+
+def test_rows_that_are_unknown_are_called_unknown():
+    assert "unknown" in queries.as_text(trace(query(returned_rows=None)))
+
+
+def test_a_block_that_was_not_measured_shows_no_zero_statements():
+    text = block.as_text(unmeasured(), diagnose(unmeasured()))
+
+    assert "0 statements" not in text
+    assert "not judged" in text
+
+
+def test_a_failed_block_and_a_failed_statement_are_named():
+    failed = dataclasses.replace(
+        trace(query(status="error", error_type="UniqueViolation")), error="IntegrityError", notes=("A note.",)
+    )
+
+    text = shown(failed, focus="queries").get_text(" ")
+
+    for part in ("IntegrityError", "UniqueViolation", "1 failed", "A note."):
+        assert part in text
+
+
+def test_nothing_that_jupyterlab_strips_from_an_untrusted_notebook_is_used():
+    page = shown(PAGE, focus="queries")
+
+    assert [name for name in SANITISED_AWAY if page.find(name)] == []
+    assert not page.find(id=True)
+    assert "var(--" not in str(page)
+
+
+def test_pictures_have_a_text_alternative_and_tables_have_headers():
+    page = shown(PAGE, focus="queries")
+
+    assert all(picture["alt"] for picture in page.find_all("img"))
+    assert all(table_.find("th", scope="col") for table_ in page.find_all("table"))
+
+
+def test_hostile_text_is_escaped_wherever_it_stands():
+    place = line(1, HOSTILE, function_name=HOSTILE, cell=HOSTILE)
+    hostile = dataclasses.replace(
+        trace(loop(3, f"SELECT {HOSTILE}", site=place, loop_site=place, relationship=HOSTILE), name=HOSTILE),
+        error=HOSTILE, notes=(HOSTILE,),
+    )  # fmt: skip
+
+    page = block.as_html(hostile, diagnose(hostile), focus="queries").markup
+
+    assert "onerror=alert" not in [
+        attribute for tag_ in BeautifulSoup(page, "html.parser").find_all() for attribute in tag_.attrs
+    ]
+    assert not BeautifulSoup(page, "html.parser").find(onerror=True)
+    page.encode("utf-8")
+
+
+@given(st.text())
+def test_any_text_is_shown_as_itself(text):
+    shown_text = BeautifulSoup(tag("p", text).markup, "html.parser").get_text()
+
+    assert shown_text == text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def test_markup_stays_markup_and_everything_else_does_not():
+    assert esc(join([Html("<b>"), "<b>", None, 1])) == "<b>&lt;b&gt;1"
+
+
+def test_one_row_a_statement_without_values_for_a_frame():
+    rows = table.query_rows(PAGE)
+
+    assert len(rows) == 101
+    assert set(rows[0]) == set(table.QUERY_COLUMNS)
+    assert rows[1]["loop_site"] == "Cell In[1], line 2"
+    json.dumps(rows)
+
+
+def test_a_thousand_shapes_are_shown_as_twenty_and_a_number():
+    many = trace([query(f"SELECT {n} FROM t{n}") for n in range(1000)])
+
+    page = shown(many, focus="queries")
+
+    assert "980 more shapes" in page.get_text()
+    assert len(str(page)) < 400_000
+
+
+def test_what_a_finding_costs_over_a_network_is_said_only_for_round_trips():
+    (finding,) = diagnose(PAGE).findings
+
+    assert "99 ms more wherever the database is 1 ms away" in findings.cost_over_network(finding)
+    assert findings.cost_over_network(dataclasses.replace(finding, round_trips=0)) is None
