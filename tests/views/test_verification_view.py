@@ -137,6 +137,11 @@ def test_an_unchanged_number_of_statements_is_one_number():
     assert headline(Verification(Outcome.SAME, SAME, counters)).endswith("same result; 1 statement")
 
 
+def test_code_without_statements_gets_no_word_about_them():
+    counters = (CounterChange("statements", "", 0, 0),)
+    assert headline(Verification(Outcome.SAME, SAME, counters)) == "not timed; same result"
+
+
 @pytest.mark.parametrize(("met", "phrase"), [(False, "missed"), (None, "neither met nor missed for certain")])
 def test_a_target_that_is_not_met_is_not_called_met(met, phrase):
     verification = replace(GOOD, target=replace(MET, met=met, sentence="cannot say: nothing was timed"))
