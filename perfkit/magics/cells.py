@@ -1,8 +1,10 @@
 """The cell magics that measure Python: what each takes, what it measures, when it lets the cell fail."""
 
 import argparse
-from collections.abc import Callable
+import re
+from typing import Any
 
+from perfkit.capture.named_functions import functions_in
 from perfkit.magics._arguments import add_name, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
@@ -49,19 +51,21 @@ def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _memtrace(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
-    functions = [_function(shell, name) for name in arguments.function]
+    for name in arguments.function:
+        if not _cell_defines(shell, name):
+            variable(shell.user_ns, name)
     try:
-        return measure(title, queries=False, memory=True, functions=functions, focus="memory")
-    except TypeError as error:
-        raise MagicError(f"%%memtrace cannot measure line by line: {error}") from None
+        functions: list[Any] = functions_in(shell.user_ns, arguments.function)
+    except (LookupError, TypeError) as error:
+        raise MagicError(f"%%memtrace: {error}") from None
+    return measure(title, queries=False, memory=True, functions=functions, focus="memory")
 
 
-def _function(shell: Shell, name: str) -> Callable[..., object]:
-    found = variable(shell.user_ns, name)
-    if not callable(found):
-        raise MagicError(f"{name!r} is a {type(found).__name__}, not a function.")
-    function: Callable[..., object] = found
-    return function
+def _cell_defines(shell: Shell, name: str) -> bool:
+    """Whether the function may come to be while the cell runs."""
+    cell = shell.displayhook.exec_result
+    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
+    return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:

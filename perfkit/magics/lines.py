@@ -6,10 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perfkit.magics._arguments import add_target
+from perfkit.magics._arguments import add_target, parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser
 from perfkit.magics._namespace import variable
-from perfkit.session import Comparison, MeasurementNotEndedError, VerificationResult, compare, verify
+from perfkit.model.trace import Trace
+from perfkit.session import (
+    Comparison,
+    Measurement,
+    MeasurementNotEndedError,
+    Result,
+    VerificationResult,
+    compare,
+    verify,
+)
+
+_RESULTS = (Trace, Result, Measurement)
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
 def _function(shell: Shell, name: str) -> Callable[[], object]:
     found = variable(shell.user_ns, name)
     if not callable(found):
-        hint = " Results are for %compare." if hasattr(type(found), "trace") else ""
+        hint = " Results are for %compare." if issubclass(type(found), _RESULTS) else ""
         raise MagicError(
             f"%verify: {name!r} is a {type(found).__name__}, not a function without arguments.{hint}"
         )
@@ -98,7 +109,7 @@ def _compare(shell: Shell, arguments: argparse.Namespace) -> Comparison:
 def _result(shell: Shell, name: str) -> Any:
     found = variable(shell.user_ns, name)
     kind = type(found)
-    if kind.__name__ != "Trace" and not hasattr(kind, "trace"):
+    if not issubclass(kind, _RESULTS):
         hint = " Functions are for %verify." if callable(found) else ""
         raise MagicError(
             f"%compare: {name!r} is a {kind.__name__}, not a result. Store one by %%querycount {name}.{hint}"

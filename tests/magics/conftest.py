@@ -1,5 +1,6 @@
 """A real kernel, shared by the tests and reset between them, and a terminal shell in this process."""
 
+import atexit
 import json
 import re
 from collections.abc import Iterator
@@ -47,6 +48,10 @@ del _probe
 """
 
 
+def colourless(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
 @dataclass
 class Ran:
     """One executed cell."""
@@ -82,7 +87,7 @@ class Ran:
     def error(self) -> str:
         """What the cell shows of its error, without the colours of a terminal."""
         lines = (line for item in self.outputs for line in item.get("traceback", ()))
-        return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
+        return colourless("\n".join(lines))
 
     @property
     def bundles(self) -> list[dict[str, Any]]:
@@ -182,7 +187,7 @@ class Terminal:
         with capture_output() as captured:
             result = self.shell.run_cell(code, store_history=True)
         reports = "".join(item.data["text/plain"] for item in captured.outputs)
-        return result, captured.stdout + captured.stderr + reports
+        return result, colourless(captured.stdout + captured.stderr + reports)
 
 
 @pytest.fixture
@@ -192,7 +197,6 @@ def terminal() -> Iterator[Terminal]:
 
     config = Config()
     config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "NoColor"
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=config)
     before = _state(shell)
@@ -201,6 +205,7 @@ def terminal() -> Iterator[Terminal]:
     unload_ipython_extension(shell)
     assert _state(shell) == before
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
     InteractiveShell.clear_instance()
 
 
