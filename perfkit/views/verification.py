@@ -125,9 +125,11 @@ def _factor(ratio: float) -> str:
 
 def _statements(counters: tuple[CounterChange, ...]) -> list[str]:
     for change in counters:
-        if change.name == "statements" and (change.before or change.after):
-            before = counted(change.before or 0, "statement")
-            return [before if change.before == change.after else f"{before} → {change.after or 0:,}"]
+        if change.name != "statements" or change.before is None or change.after is None:
+            continue
+        if change.before or change.after:
+            before = counted(change.before, "statement")
+            return [before if change.before == change.after else f"{before} → {change.after:,}"]
     return []
 
 
