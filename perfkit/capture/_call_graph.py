@@ -73,18 +73,18 @@ class BlockProfile:
     started_threads: bool = False
 
 
-def block_profile(entries: Iterable[Any], *, is_hosted: bool = False) -> BlockProfile:
+def block_profile(entries: Iterable[Any], *, started_in: str = "") -> BlockProfile:
     """Sort out raw entries.
 
     Args:
         entries: what `_lsprof.Profiler.getstats` returned.
-        is_hosted: whether IPython, not a line of the block's own code, called for the recording. What was
-            called from outside the recording was then called by IPython too.
+        started_in: the file whose code asked for the recording.
 
     Returns:
         The functions of the block, the longest own time first, and the sums of what else ran in its thread.
     """
     graph = build_graph(list(entries))
+    is_hosted = _is_hosted(graph, started_in)
     own = _closed_set(graph, _always_own, _may_serve_perfkit)
     may_serve = functools.partial(_may_serve_host, is_hosted=is_hosted)
     host = _closed_set(graph, lambda row: row.label in own or _is_loop_step(row), may_serve) - own
@@ -96,6 +96,17 @@ def block_profile(entries: Iterable[Any], *, is_hosted: bool = False) -> BlockPr
     _take_out(graph, own | host)
     return BlockProfile(
         _functions(graph), wait, max(0.0, host_time), own_time, ran_event_loop, started_threads
+    )
+
+
+def _is_hosted(graph: Graph, started_in: str) -> bool:
+    """Whether IPython has called what was called from outside the recording.
+
+    It has if it asked for the recording, or if a statement of a cell did and other statements of that cell
+    came after. In the block of a `with` statement the person's own line has called it.
+    """
+    return origin(started_in) == "host" or any(
+        label[0] == started_in and label[2] == "<module>" for label in graph
     )
 
 

@@ -36,7 +36,7 @@ class CpuCollector:
         self._result: CpuProfile | None = None
         self._start_s = 0.0
         self._start_cpu_s = 0.0
-        self._is_hosted = False
+        self._started_in = ""
 
     def start(self) -> None:
         """Begin to record the calling thread.
@@ -48,7 +48,7 @@ class CpuCollector:
         holder = profiler_holder()
         if holder:
             raise CpuProfilerBusyError(_busy_message(holder))
-        self._is_hosted = _is_hosted(sys._getframe())
+        self._started_in = _asking_file(sys._getframe())
         profile = thread_profile()
         try:
             profile.start()
@@ -77,16 +77,16 @@ class CpuCollector:
             profile.stop()
         finally:
             _active = None
-        block = block_profile(profile.entries(), is_hosted=self._is_hosted)
+        block = block_profile(profile.entries(), started_in=self._started_in)
         self._result = _cpu_profile(block, wall_s, cpu_s)
         return self._result
 
 
-def _is_hosted(frame: FrameType | None) -> bool:
-    """Whether perfkit was called by IPython for a cell, not by a line of the block's own code."""
+def _asking_file(frame: FrameType | None) -> str:
+    """The file of the code that called perfkit."""
     while frame is not None and origin(frame.f_code.co_filename) == "own":
         frame = frame.f_back
-    return frame is not None and origin(frame.f_code.co_filename) == "host"
+    return frame.f_code.co_filename if frame is not None else ""
 
 
 def profiler_holder() -> str | None:

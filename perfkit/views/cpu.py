@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from perfkit.model.cpu import CallerEdge, CpuProfile, FunctionProfile
+from perfkit.views import flame
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._functions import Call, callees, function_name, place, seconds_text
 from perfkit.views._html import (
@@ -98,7 +99,11 @@ def as_html(profile: CpuProfile, top: int = 15) -> Html:
     if not profile.functions:
         parts.append(paragraph("No function calls were recorded."))
     else:
-        parts.append(_neighbours(profile))
+        parts += [
+            section("Who calls what, as wide as it takes"),
+            flame.as_html(profile),
+            _neighbours(profile),
+        ]
     return card(*parts)
 
 

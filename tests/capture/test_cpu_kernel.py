@@ -230,6 +230,20 @@ def test_neither_the_kernel_nor_the_collector_shows_up(kernel):
         assert not names & {"begin", "seal", "get_ipython", "run_code", "run_line_magic", "extra_flags"}
 
 
+def test_the_kernel_does_not_show_up_either_where_a_statement_of_the_cell_starts_the_recording(kernel):
+    kernel.run("begin('')\ntop()\nseal()")
+    profile = json.loads(kernel.run("report(profile)").partition("REPORT")[2])
+    names = {f["name"].rpartition(".")[2] for f in profile["functions"]}
+    assert not names & {"begin", "seal", "run_code", "__call__", "extra_flags"}
+    assert _is_exact(profile)
+
+
+def test_what_a_with_block_in_a_cell_calls_itself_is_listed(kernel):
+    kernel.run("if True:\n    begin('')\n    json.dumps({'i': 1}, indent=1)\n    seal()")
+    profile = json.loads(kernel.run("report(profile)").partition("REPORT")[2])
+    assert _by_name(profile)["dumps"]["ncalls"] == 1
+
+
 def test_the_statements_of_a_cell_that_awaits_stand_at_their_own_lines(kernel):
     profile = kernel.profile("x = leaf(1)\nawait asyncio.sleep(0.01)\nfor i in range(3):\n    leaf(i)")
     lines = {f["line"]: f["source"] for f in profile["functions"] if f["name"] == "<module>"}
