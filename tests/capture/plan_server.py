@@ -63,7 +63,7 @@ def plan_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def engine(plan_server: str) -> Iterator[Engine]:
+def plan_engine(plan_server: str) -> Iterator[Engine]:
     """An engine that is closed again, on a database that was not changed."""
     engine = create_engine(plan_server)
     before = state(engine)
