@@ -27,6 +27,13 @@ _DATABASE_CALLS = ("sqlite3.", "psycopg", "pymysql", "MySQLdb", "asyncpg")
 _THREAD_STARTS = tuple(
     f"<built-in method _thread.{name}>" for name in ("start_new_thread", "start_joinable_thread")
 )
+# Through these IPython runs a cell's statements and the event loop its tasks. Where other code calls them
+# too, nothing tells which of their calls led where: all that they ran then counts as called by the block.
+_PASS_ON = {
+    ("~", 0, "<built-in method builtins.exec>"),
+    ("~", 0, "<built-in method builtins.eval>"),
+    ("~", 0, "<method 'run' of '_contextvars.Context' objects>"),
+}
 _LOOP_WAITS = ("selectors.py", "windows_events.py")
 
 
@@ -88,6 +95,7 @@ def block_profile(entries: Iterable[Any], *, started_in: str = "") -> BlockProfi
     own = _closed_set(graph, _always_own, _may_serve_perfkit)
     may_serve = functools.partial(_may_serve_host, is_hosted=is_hosted)
     host = _closed_set(graph, lambda row: row.label in own or _is_loop_step(row), may_serve) - own
+    host |= {label for label in _PASS_ON & graph.keys() if host & graph[label].callers.keys()}
     wait = sum(_loop_waits(graph, host))
     host_time = sum(graph[label].tottime for label in host) - wait
     own_time = sum(graph[label].tottime for label in own)

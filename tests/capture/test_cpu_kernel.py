@@ -238,6 +238,12 @@ def test_the_kernel_does_not_show_up_either_where_a_statement_of_the_cell_starts
     assert _is_exact(profile)
 
 
+def test_statements_are_the_blocks_own_calls_even_where_the_cell_uses_exec_itself(kernel):
+    profile = kernel.profile("exec('leaf(1)')\neval('leaf(1)')\ntop()")
+    statements = [f for f in profile["functions"] if f["cell"] and f["name"] == "<module>"]
+    assert [f["callers"] for f in statements] == [{}] * 4
+
+
 def test_what_a_with_block_in_a_cell_calls_itself_is_listed(kernel):
     kernel.run("if True:\n    begin('')\n    json.dumps({'i': 1}, indent=1)\n    seal()")
     profile = json.loads(kernel.run("report(profile)").partition("REPORT")[2])
