@@ -17,6 +17,7 @@ from perfkit.lab.progress import Reporter, reporter
 from perfkit.lab.settings import Scale, load_settings
 
 _DRIVER = "postgresql+psycopg"
+_CONNECT_S = 10
 VARIABLE = "PERFKIT_DATABASE_URL"
 
 
@@ -56,10 +57,8 @@ def connect(url: URL) -> "Iterator[psycopg.Connection[Any]]":
     Raises:
         LabError: it cannot be reached, or the server refused; without the password.
     """
-    parameters: dict[str, Any] = {
-        **url.translate_connect_args(username="user", database="dbname"),
-        **url.query,
-    }
+    address = url.translate_connect_args(username="user", database="dbname")
+    parameters: dict[str, Any] = {"connect_timeout": _CONNECT_S, **address, **url.query}
     try:
         connection = psycopg.connect(**parameters, autocommit=True)
     except psycopg.Error as error:
@@ -69,6 +68,8 @@ def connect(url: URL) -> "Iterator[psycopg.Connection[Any]]":
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise LabError(f"Not allowed on {label(url)}: {reason(error, url)}") from None
+    except psycopg.Error as error:
+        raise LabError(f"{label(url)} refused: {reason(error, url)}") from None
 
 
 def reason(error: Exception, url: URL) -> str:
