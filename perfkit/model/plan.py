@@ -38,6 +38,8 @@ class Plan:
     block sent it. `jit_time_ms` stands inside the nodes' times; planning, triggers and serialization do
     not. `settings` are the planner's settings that differ from their defaults, `attributes` what else the
     database said about the whole statement, under its own names. `notes` say what the plan cannot show.
+    `after_query_ms` is what data-modifying CTEs did after the main query, `parents` leads from a node's
+    number to the node above it; both are computed.
     """
 
     system_name: str
@@ -56,6 +58,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     after_query_ms: float = field(default=0.0, init=False, repr=False, compare=False)
+    parents: Mapping[int, PlanNode] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """A node's own share depends on the whole tree: the plan holds copies that know theirs."""
@@ -63,6 +66,8 @@ class Plan:
         shares = iter(result.shares)
         object.__setattr__(self, "root", _with_shares(self.root, shares))
         object.__setattr__(self, "after_query_ms", result.after_query_ms)
+        parents = {child.node_id: node for node in self.nodes() for child in node.children}
+        object.__setattr__(self, "parents", parents)
 
     def nodes(self) -> Iterator[PlanNode]:
         """Every node, in reading order."""
@@ -74,11 +79,6 @@ class Plan:
             if node.node_id == node_id:
                 return node
         raise KeyError(node_id)
-
-    @property
-    def parents(self) -> Mapping[int, PlanNode]:
-        """The parent of each node by the child's number; the root has none."""
-        return {child.node_id: node for node in self.nodes() for child in node.children}
 
     @property
     def duration_ms(self) -> float | None:

@@ -8,6 +8,8 @@ from perfkit.model.plan import Plan, PlanNode
 _BLOCKING = frozenset(
     {"Sort", "Hash", "Aggregate", "SetOp", "WindowAgg", "Recursive Union", "Bitmap Index Scan"}
 )
+# They are always filled completely.
+_COMPLETE = frozenset({"Hash", "BitmapAnd", "BitmapOr", "Bitmap Index Scan"})
 # They hand on the rows of their only child as they are.
 _PASSING = frozenset(
     {"Gather", "Gather Merge", "Limit", "Sort", "Incremental Sort", "LockRows", "Subquery Scan"}
@@ -43,6 +45,8 @@ def _may_stop(node: PlanNode, child: PlanNode) -> bool:
 
 
 def _reached(node: PlanNode) -> Iterator[int]:
+    if node.node_type in _COMPLETE:
+        return
     yield node.node_id
     if node.node_type not in _BLOCKING:
         for child in node.children:
@@ -54,7 +58,7 @@ def is_stopped_by_limit(plan: Plan, node: PlanNode) -> bool:
     """Whether a `LIMIT` that got all its rows stopped this node."""
     parents = plan.parents
     parent = parents.get(node.node_id)
-    while parent is not None and parent.node_type not in _BLOCKING:
+    while parent is not None and parent.node_type not in _BLOCKING | _COMPLETE:
         if parent.node_type == "Limit":
             return (parent.actual_rows or 0) >= (parent.plan_rows or 0)
         parent = parents.get(parent.node_id)
