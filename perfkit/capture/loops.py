@@ -34,6 +34,11 @@ _EVENT_LOOPS = tuple(
 )
 
 
+# Blocks may be nested, and one block has more than one finder: they share the marks.
+_tokens = itertools.count(1)
+_finders: set[int] = set()
+
+
 class Instruction(NamedTuple):
     """A place in the code, resolved to a line only when somebody wants to read it."""
 
@@ -59,13 +64,12 @@ class _Visit:
 
 
 class _Mark:
-    """What was seen at one frame: by shape, by instruction."""
+    """What was seen at one frame: by finder and shape, by instruction."""
 
-    __slots__ = ("owner", "seen")
+    __slots__ = ("seen",)
 
-    def __init__(self, owner: object) -> None:
-        self.owner = owner
-        self.seen: dict[object, dict[int, _Visit]] = {}
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, object], dict[int, _Visit]] = {}
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         """Do nothing: a debugger that starts inside the block calls this in place of a trace function."""
@@ -75,7 +79,8 @@ class LoopFinder:
     """Finds, for each statement of a block, the user's line and the loop around it."""
 
     def __init__(self) -> None:
-        self._owner = object()
+        self._token = next(_tokens)
+        _finders.add(self._token)
         self._loops: dict[int, Instruction] = {}
         self._first_of_loop: dict[int, int] = {}
         self._ids = itertools.count(1)
@@ -115,29 +120,31 @@ class LoopFinder:
         """The loop of a statement, now that the block is over: its first statement learns of it last."""
         return self._first_of_loop.get(serial, loop_id)
 
-    def instruction(self, loop_id: int) -> Instruction:
-        """The loop's place in the code."""
-        return self._loops[loop_id]
+    def instruction(self, loop_id: int | None) -> Instruction | None:
+        """The loop's place in the code; `None` for no loop."""
+        return None if loop_id is None else self._loops[loop_id]
 
     def forget(self) -> None:
-        """Take the marks off every frame that is still running."""
+        """Take the marks off every frame that is still running, unless another block is being measured."""
+        _finders.discard(self._token)
+        if _finders:
+            return
         for top in sys._current_frames().values():
             for frame in _stack(top):
-                if isinstance(frame.f_trace, _Mark) and frame.f_trace.owner is self._owner:
+                if isinstance(frame.f_trace, _Mark):
                     frame.f_trace = None
 
     def _visit(self, frame: FrameType, key: object, serial: int) -> tuple[_Visit | None, bool]:
         """What is known of this frame and shape; `(None, False)` where another line of it sent the shape."""
         mark = frame.f_trace
         if mark is None:
-            mark = frame.f_trace = _Mark(self._owner)
+            mark = frame.f_trace = _Mark()
         elif not isinstance(mark, _Mark):
             return _Visit(serial), True  # a debugger traces this frame: its mark is not ours to change
-        elif mark.owner is not self._owner:
-            mark.owner, mark.seen = self._owner, {}
-        visits = mark.seen.get(key)
+        place = (self._token, key)
+        visits = mark.seen.get(place)
         if visits is None:
-            mark.seen[key] = {frame.f_lasti: (visit := _Visit(serial))}
+            mark.seen[place] = {frame.f_lasti: (visit := _Visit(serial))}
             return visit, True
         known = visits.get(frame.f_lasti)
         if known is None:

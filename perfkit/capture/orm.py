@@ -5,28 +5,51 @@ SQLAlchemy 2.0.20 to 2.0.49 (sqlalchemy#13301). The attributes read here are pri
 2.0.0, 2.0.20, 2.0.49, 2.0.58 and 2.1.9, and where they are missing the relationship is simply not named.
 """
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 
-def relationship_of(context: Any) -> str | None:
-    """The relationship whose access sent this statement, for example `User.posts`.
+class OrmLoad(NamedTuple):
+    """Why the ORM sent a statement on its own: a relationship, or columns of one object."""
+
+    relationship: str | None = None
+    column: str | None = None
+    column_kind: Literal["deferred", "expired", "refresh"] | None = None
+
+
+NO_LOAD = OrmLoad()
+
+
+def orm_load(context: Any) -> OrmLoad:
+    """What the ORM loads by this statement.
 
     Args:
         context: SQLAlchemy's execution context.
 
     Returns:
-        `Class.attribute` of a lazy (or immediate) load; `None` for every other statement, eager loading
-        by join, subquery or IN included.
+        `Class.attribute` of a lazy (or immediate) load of a relationship, or of the columns that one object
+        lacked; nothing for every other statement, eager loading by join, subquery or IN included.
     """
     options = getattr(context, "execution_options", None)
-    if not options:
-        return None
-    load = options.get("_sa_orm_load_options")
-    if getattr(load, "_lazy_loaded_from", None) is None:
-        return None
+    load = options.get("_sa_orm_load_options") if options else None
+    if load is None:
+        return NO_LOAD
     compile_options = getattr(getattr(context, "invoked_statement", None), "_compile_options", None)
+    if getattr(load, "_lazy_loaded_from", None) is not None:
+        return OrmLoad(_relationship(compile_options))
+    state = getattr(load, "_refresh_state", None)
+    return NO_LOAD if state is None else _column_load(state, load, compile_options)
+
+
+def _relationship(compile_options: Any) -> str | None:
     path: Any = getattr(compile_options, "_current_path", None) or ()
-    if len(path) < 2:
-        return None
-    mapper, attribute = path[-2], path[-1]
-    return f"{mapper.class_.__name__}.{attribute.key}"
+    return f"{path[-2].class_.__name__}.{path[-1].key}" if len(path) >= 2 else None
+
+
+def _column_load(state: Any, load: Any, compile_options: Any) -> OrmLoad:
+    owner = state.class_.__name__
+    names = sorted(getattr(compile_options, "_only_load_props", None) or ())
+    if getattr(load, "_is_user_refresh", False):
+        return OrmLoad(None, owner, "refresh")
+    if state.expired:
+        return OrmLoad(None, owner, "expired")
+    return OrmLoad(None, f"{owner}.{', '.join(names)}" if names else owner, "deferred")

@@ -6,7 +6,7 @@ from typing import Any
 
 from perfkit.model.location import CodeLocation
 from perfkit.model.plan import Plan
-from perfkit.model.query import QuerySpan, TransactionCounts
+from perfkit.model.query import QuerySpan
 from perfkit.model.trace import Trace
 
 EXAMPLE_TIME = "2026-01-01T00:00:00+00:00"
@@ -85,7 +85,7 @@ def trace(
         start_time=EXAMPLE_TIME,
         duration_ms=clock_ms if duration_ms is None else duration_ms,
         queries=tuple(placed),
-        transactions=TransactionCounts(),
+        transactions=(),
         plans=plans,
         **fields,
     )

@@ -26,7 +26,7 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
     Returns:
         A dictionary that `json.dumps` takes and `trace_from_json` reads back.
     """
-    return {"schema_version": SCHEMA_VERSION, "trace": _encode(trace)}
+    return {"schema_version": SCHEMA_VERSION, "trace": encode(trace)}
 
 
 def trace_from_json(data: object) -> Trace:
@@ -49,7 +49,7 @@ def trace_from_json(data: object) -> Trace:
             f"This trace has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade perfkit."
         )
     try:
-        trace = _decode(Trace, data["trace"])
+        trace = decode(Trace, data["trace"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise TraceFormatError(f"This perfkit trace is damaged ({type(error).__name__}: {error}).") from error
     assert isinstance(trace, Trace)
@@ -70,14 +70,15 @@ def loads(text: str) -> Trace:
     return trace_from_json(data)
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """Plain JSON values for a dataclass of this package and everything in it; defaults are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.init)
-        return {field.name: _encode(item) for field, item in fields if not _is_default(field, item)}
+        return {field.name: encode(item) for field, item in fields if not _is_default(field, item)}
     if isinstance(value, tuple | list):
-        return [_encode(item) for item in value]
+        return [encode(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
+        return {str(key): encode(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
 
 
@@ -91,7 +92,8 @@ def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _decode(hint: Any, value: Any) -> Any:
+def decode(hint: Any, value: Any) -> Any:
+    """A value of the annotated type from plain JSON values; raises `TypeError` or `ValueError` if it is none."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _decode_union(get_args(hint), value)
@@ -112,13 +114,13 @@ def _decode_union(options: tuple[Any, ...], value: Any) -> Any:
     if value is None:
         return None
     (option,) = (option for option in options if option is not type(None))
-    return _decode(option, value)
+    return decode(option, value)
 
 
 def _decode_tuple(options: tuple[Any, ...], value: list[Any]) -> tuple[Any, ...]:
     if len(options) == 2 and options[1] is Ellipsis:
-        return tuple(_decode(options[0], item) for item in value)
-    return tuple(_decode(option, item) for option, item in zip(options, value, strict=True))
+        return tuple(decode(options[0], item) for item in value)
+    return tuple(decode(option, item) for option, item in zip(options, value, strict=True))
 
 
 def _decode_dataclass(cls: Any, value: Any) -> Any:
@@ -126,7 +128,7 @@ def _decode_dataclass(cls: Any, value: Any) -> Any:
         raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
     hints = _hints(cls)
     known = {field.name for field in dataclasses.fields(cls) if field.init}
-    return cls(**{name: _decode(hints[name], item) for name, item in value.items() if name in known})
+    return cls(**{name: decode(hints[name], item) for name, item in value.items() if name in known})
 
 
 def _decode_scalar(hint: Any, value: Any) -> Any:

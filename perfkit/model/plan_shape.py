@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from perfkit.model.plan import Plan, PlanNode
 
 # They take all rows from below before they return the first, so what stops them stops nothing below.
-_BLOCKING = frozenset(
-    {"Sort", "Hash", "Aggregate", "SetOp", "WindowAgg", "Recursive Union", "Bitmap Index Scan"}
-)
+_BLOCKING = frozenset({"Sort", "Aggregate", "SetOp", "Recursive Union"})
 # They are always filled completely.
 _COMPLETE = frozenset({"Hash", "BitmapAnd", "BitmapOr", "Bitmap Index Scan"})
 # They hand on the rows of their only child as they are.
-_PASSING = frozenset(
-    {"Gather", "Gather Merge", "Limit", "Sort", "Incremental Sort", "LockRows", "Subquery Scan"}
-)
+_PASSING = frozenset({"Gather", "Gather Merge", "Sort", "Incremental Sort", "LockRows", "Subquery Scan"})
 _HALTING_JOINS = frozenset({"Semi", "Anti", "Right Semi", "Right Anti"})
 
 
@@ -48,17 +44,22 @@ def _reached(node: PlanNode) -> Iterator[int]:
     if node.node_type in _COMPLETE:
         return
     yield node.node_id
-    if node.node_type not in _BLOCKING:
+    if not _is_blocking(node):
         for child in node.children:
             if child.parent_relationship != "InitPlan":
                 yield from _reached(child)
+
+
+def _is_blocking(node: PlanNode) -> bool:
+    """An aggregate over sorted rows hands on each group as it ends; the others wait for the last row."""
+    return node.node_type in _BLOCKING and node.attributes.get("Strategy") != "Sorted"
 
 
 def is_stopped_by_limit(plan: Plan, node: PlanNode) -> bool:
     """Whether a `LIMIT` that got all its rows stopped this node."""
     parents = plan.parents
     parent = parents.get(node.node_id)
-    while parent is not None and parent.node_type not in _BLOCKING | _COMPLETE:
+    while parent is not None and not _is_blocking(parent) and parent.node_type not in _COMPLETE:
         if parent.node_type == "Limit":
             return (parent.actual_rows or 0) >= (parent.plan_rows or 0)
         parent = parents.get(parent.node_id)

@@ -13,11 +13,15 @@ class QuerySpan:
     The names follow OpenTelemetry's `db.*` conventions.
 
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
-    different ones without keeping them, `None` where they could not be compared. `returned_rows` is
-    `None` where the driver cannot tell. `loop_id` is equal for all statements that one activation of one
-    loop sent, and `loop_site` is that loop's line. `relationship` is the ORM attribute whose access sent
-    the statement, for example `User.posts`. `batch_size` is the number of parameter sets of an
-    `executemany`. Statements with the same `context_id` were sent by one call into SQLAlchemy.
+    different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
+    rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot be
+    told. `loop_id` is equal for all statements that one activation of one loop sent, and `loop_site` is that
+    loop's line. `relationship` is the ORM attribute whose access sent the statement, for example
+    `User.posts`; `column_load` names the columns that a single object was loaded again for, and
+    `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements with
+    the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
+    `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
+    the block began is `is_background`.
     """
 
     query_text: str
@@ -38,25 +42,17 @@ class QuerySpan:
     task_id: str | None = None
     batch_size: int = 1
     context_id: int = 0
+    consumed_rows: int | None = None
+    column_load: str | None = None
+    column_load_kind: Literal["deferred", "expired", "refresh"] | None = None
+    driver: str = "sqlalchemy"
+    connection_id: int = 0
+    is_background: bool = False
 
     @property
     def end_ms(self) -> float:
         """When the statement ended, in milliseconds after the start of the block."""
         return self.start_ms + self.duration_ms
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionCounts:
-    """Messages that frame the statements; each is a round trip of its own, though no cursor sees it."""
-
-    begins: int = 0
-    commits: int = 0
-    rollbacks: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.begins + self.commits + self.rollbacks
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
-from perfkit.model.query import QuerySpan, TransactionCounts
+from perfkit.model.query import QuerySpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Trace:
     start_time: str
     duration_ms: float
     queries: tuple[QuerySpan, ...] | None = None
-    transactions: TransactionCounts | None = None
+    transactions: tuple[TransactionEvent, ...] | None = None
+    pool: PoolActivity | None = None
     plans: tuple[Plan, ...] | None = None
     cpu: CpuProfile | None = None
     memory: MemoryProfile | None = None
@@ -28,8 +30,16 @@ class Trace:
     notes: tuple[str, ...] = ()
 
     @property
+    def transaction_counts(self) -> TransactionCounts | None:
+        """How often a transaction began and ended; `None` where that was not measured."""
+        if self.transactions is None:
+            return None
+        kinds = [event.kind for event in self.transactions]
+        return TransactionCounts(kinds.count("begin"), kinds.count("commit"), kinds.count("rollback"))
+
+    @property
     def round_trips(self) -> int | None:
         """Statements and the messages that frame them; `None` where queries were not measured."""
         if self.queries is None:
             return None
-        return len(self.queries) + (self.transactions.total if self.transactions else 0)
+        return len(self.queries) + len(self.transactions or ())

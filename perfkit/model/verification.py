@@ -6,7 +6,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from perfkit.model.codec import SCHEMA_VERSION, TraceFormatError, _decode, _encode
+from perfkit.model.codec import SCHEMA_VERSION, TraceFormatError, decode, encode
 from perfkit.model.trace import Trace
 
 
@@ -120,7 +120,7 @@ def counter_changes(before: Trace, after: Trace) -> tuple[CounterChange, ...]:
 
 def _counts(trace: Trace) -> dict[str, int | None]:
     spans = trace.queries or ()
-    frames = trace.transactions
+    frames = trace.transaction_counts
     rows = [span.returned_rows for span in spans]
     return {
         "statements": len(spans),
@@ -142,7 +142,7 @@ def verification_to_json(verification: Verification) -> dict[str, Any]:
     Returns:
         A dictionary that `json.dumps` takes.
     """
-    return {"schema_version": SCHEMA_VERSION, "verification": _encode(verification)}
+    return {"schema_version": SCHEMA_VERSION, "verification": encode(verification)}
 
 
 def verification_from_json(data: object) -> Verification:
@@ -165,7 +165,7 @@ def verification_from_json(data: object) -> Verification:
             f"This verification has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade it."
         )
     try:
-        verification = _decode(Verification, data["verification"])
+        verification = decode(Verification, data["verification"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         name = type(error).__name__
         raise TraceFormatError(f"This perfkit verification is damaged ({name}: {error}).") from error

@@ -85,6 +85,7 @@ def verify(
     after: Callable[[], object],
     *,
     target_ms: float | None = None,
+    ordered: bool = True,
     budget_s: float = benchmark.BUDGET_S,
     progress: benchmark.Progress | None = None,
 ) -> VerificationResult:
@@ -96,6 +97,7 @@ def verify(
         before: the old version, called without arguments.
         after: the new version.
         target_ms: the median time that the new version should not exceed, in milliseconds.
+        ordered: whether the order of rows is part of the result.
         budget_s: how long the timing may take, in seconds.
         progress: called after each round with the rounds done and planned at most.
 
@@ -103,7 +105,7 @@ def verify(
         The verification, which shows itself: FASTER, SLOWER, SAME, UNRESOLVED or NOT EQUIVALENT.
 
     Raises:
-        TypeError: if a function is a coroutine function; those go to `verify_async`.
+        TypeError: if a function is a coroutine function, which goes to `verify_async`, or returns a generator.
         Exception: whatever the functions raise.
     """
     for function in (before, after):
@@ -113,7 +115,7 @@ def verify(
         old_result = before()
     with measure("after") as new:
         new_result = after()
-    equivalence = same_result(old_result, new_result)
+    equivalence = _same(old_result, new_result, ordered)
     del old_result, new_result
     timing = None
     if equivalence.equal is not False:
@@ -126,6 +128,7 @@ async def verify_async(
     after: Callable[[], Awaitable[object]],
     *,
     target_ms: float | None = None,
+    ordered: bool = True,
     budget_s: float = benchmark.BUDGET_S,
     progress: benchmark.Progress | None = None,
 ) -> VerificationResult:
@@ -135,6 +138,7 @@ async def verify_async(
         before: the old version, called without arguments and awaited.
         after: the new version.
         target_ms: the median time that the new version should not exceed, in milliseconds.
+        ordered: whether the order of rows is part of the result.
         budget_s: how long the timing may take, in seconds.
         progress: called after each round with the rounds done and planned at most.
 
@@ -145,12 +149,18 @@ async def verify_async(
         old_result = await before()
     async with measure("after") as new:
         new_result = await after()
-    equivalence = same_result(old_result, new_result)
+    equivalence = _same(old_result, new_result, ordered)
     del old_result, new_result
     timing = None
     if equivalence.equal is not False:
         timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
     return VerificationResult(_verdict(old.trace, new.trace, equivalence, timing, target_ms))
+
+
+def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:
+    if inspect.isgenerator(old_result) or inspect.isgenerator(new_result):
+        raise TypeError("A function returned a generator, so nothing of it has run: return list(...) of it.")
+    return same_result(old_result, new_result, ordered=ordered)
 
 
 def _verdict(

@@ -5,7 +5,7 @@ import pytest
 
 from perfkit.model import builders
 from perfkit.model.codec import TraceFormatError
-from perfkit.model.query import TransactionCounts
+from perfkit.model.connection import TransactionEvent
 from perfkit.model.verification import (
     CounterChange,
     Equivalence,
@@ -92,7 +92,9 @@ def test_counters_of_both_blocks_stand_side_by_side():
 
 
 def test_commits_count_as_round_trips():
-    before = replace(builders.trace(builders.query()), transactions=TransactionCounts(1, 2, 3))
+    kinds = ["begin", *["commit"] * 2, *["rollback"] * 3]
+    events = tuple(TransactionEvent(kind, 0.0) for kind in kinds)
+    before = replace(builders.trace(builders.query()), transactions=events)
     found = changes(before, before)
     assert (found["round trips"], found["commits"], found["rollbacks"]) == ((7, 7), (2, 2), (3, 3))
 

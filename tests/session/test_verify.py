@@ -80,6 +80,19 @@ def test_a_coroutine_function_is_sent_to_the_other_verify():
         verify(work, work)
 
 
+def test_a_generator_is_refused_because_nothing_of_it_has_run(engine):
+    with pytest.raises(TypeError, match="generator"):
+        verify(lambda: (n for n in slow(engine)), lambda: fast(engine))
+
+
+def test_the_order_of_rows_counts_unless_told_otherwise(engine):
+    def reversed_rows():
+        return fast(engine)[::-1]
+
+    assert verify(lambda: slow(engine), reversed_rows).outcome is Outcome.NOT_EQUIVALENT
+    assert verify(lambda: slow(engine), reversed_rows, ordered=False).outcome is Outcome.FASTER
+
+
 def test_an_error_of_the_users_reaches_the_user(engine):
     with pytest.raises(ZeroDivisionError):
         verify(lambda: 1 / 0, lambda: fast(engine))

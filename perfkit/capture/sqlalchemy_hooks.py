@@ -1,0 +1,128 @@
+"""SQLAlchemy's own events on every engine, those made before the block included."""
+
+import sys
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from perfkit.capture.orm import orm_load
+from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.rows import count_rows
+
+# perfkit's own statements carry this execution option and are never counted.
+INTERNAL_OPTION = "perfkit_internal"
+_FRAMES: tuple[TransactionKind, ...] = ("begin", "commit", "rollback")
+
+
+class SqlalchemyHooks:
+    """Reports what SQLAlchemy sends to a recorder, between `install` and `remove`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._open: dict[int, Record] = {}
+        self._listeners: list[tuple[str, Any]] = []
+
+    def install(self) -> None:
+        """Listen on the class `Engine`: that reaches every engine, connection and session."""
+        self._listen("before_cursor_execute", self._before)
+        self._listen("after_cursor_execute", self._after)
+        self._listen("handle_error", self._failed)
+        for kind in _FRAMES:
+            self._listen(kind, self._framed(kind))
+
+    def remove(self) -> None:
+        """Take every listener away."""
+        while self._listeners:
+            name, function = self._listeners.pop()
+            event.remove(Engine, name, function)
+        self._open.clear()
+
+    def _listen(self, name: str, function: Any) -> None:
+        event.listen(Engine, name, function)
+        self._listeners.append((name, function))
+
+    def _framed(self, kind: TransactionKind) -> Any:
+        def count(connection: Connection) -> None:
+            if connection.get_execution_options().get(INTERNAL_OPTION):
+                return
+            try:
+                self._recorder.transaction(kind, sys._getframe(1), _driver_connection(connection))
+            except Exception as error:
+                self._recorder.note(
+                    f"Some transactions were not counted ({type(error).__name__} in perfkit)."
+                )
+
+        return count
+
+    def _before(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> None:
+        """Count the statement, then look around. Whatever goes wrong here is ours, never the user's."""
+        if connection.get_execution_options().get(INTERNAL_OPTION):
+            return
+        compiled = getattr(context, "compiled", None)
+        # The compiled text is the same however long a list is, and whatever a comment hook appends.
+        shape_source = compiled.string if compiled is not None else statement
+        record = self._recorder.new(shape_source, connection.dialect.name, "sqlalchemy")
+        self._open[id(context)] = record
+        try:
+            record.context_id = id(context)
+            record.load = orm_load(context)
+            if executemany and isinstance(parameters, list | tuple):
+                record.batch_size = len(parameters)
+            self._recorder.describe(
+                record, sys._getframe(1), None if executemany else parameters, _driver_connection(connection)
+            )
+            self._recorder.sample(record, statement, parameters, connection.engine, executemany)
+        except Exception as error:
+            self._recorder.note(
+                f"Details of some statements are missing ({type(error).__name__} in perfkit)."
+            )
+        record.start = perf_counter()
+
+    def _after(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> None:
+        end = perf_counter()
+        record = self._open.pop(id(context), None)
+        if record is None:
+            return
+        record.end = end
+        try:
+            record.rows = sent_rows(cursor)
+            if cursor.description is not None:
+                record.consumed = count_rows(context)
+        except Exception as error:
+            self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
+
+    def _failed(self, failure: Any) -> None:
+        record = self._open.pop(id(failure.execution_context), None)
+        if record is not None:
+            record.end = perf_counter()
+            record.error_type = type(failure.original_exception).__name__
+
+
+def sent_rows(cursor: Any) -> int | None:
+    """Rows that the database sent: `rowcount` of a client-side cursor; `None` where it cannot tell."""
+    if cursor.description is None:
+        return 0
+    count = cursor.rowcount
+    return count if isinstance(count, int) and count >= 0 else None
+
+
+def _driver_connection(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
