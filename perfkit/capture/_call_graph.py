@@ -24,9 +24,10 @@ Label = tuple[str, int, str]
 _OWN_HELPERS = ("sqlglot", "psutil")
 # Called through perfkit or not: this is the work of the block.
 _DATABASE_CALLS = ("sqlite3.", "psycopg", "pymysql", "MySQLdb", "asyncpg")
-_THREAD_STARTS = tuple(
+_THREAD_STARTS = {
     f"<built-in method _thread.{name}>" for name in ("start_new_thread", "start_joinable_thread")
-)
+}
+_GREENLET_SWITCHES = {f"<method '{name}' of 'greenlet.greenlet' objects>" for name in ("switch", "throw")}
 # Through these IPython runs a cell's statements and the event loop its tasks. Where other code calls them
 # too, nothing tells which of their calls led where: all that they ran then counts as called by the block.
 _PASS_ON = {
@@ -78,6 +79,7 @@ class BlockProfile:
     own: float = 0.0
     ran_event_loop: bool = False
     started_threads: bool = False
+    switched_greenlets: bool = False
 
 
 def block_profile(entries: Iterable[Any], *, started_in: str = "") -> BlockProfile:
@@ -100,10 +102,16 @@ def block_profile(entries: Iterable[Any], *, started_in: str = "") -> BlockProfi
     host_time = sum(graph[label].tottime for label in host) - wait
     own_time = sum(graph[label].tottime for label in own)
     ran_event_loop = any("asyncio" in label[0] for label in host)
-    started_threads = any(label[2] in _THREAD_STARTS for label in graph.keys() - own - host)
     _take_out(graph, own | host)
+    names = {label[2] for label in graph}
     return BlockProfile(
-        _functions(graph), wait, max(0.0, host_time), own_time, ran_event_loop, started_threads
+        _functions(graph),
+        wait,
+        max(0.0, host_time),
+        own_time,
+        ran_event_loop,
+        started_threads=bool(names & _THREAD_STARTS),
+        switched_greenlets=bool(names & _GREENLET_SWITCHES),
     )
 
 

@@ -19,6 +19,7 @@ from perfkit.capture._code_origin import HOST_PACKAGES, origin
 
 monitoring: Any = getattr(sys, "monitoring", None)
 PROFILER_ID = 2  # sys.monitoring.PROFILER_ID, fixed by PEP 669; cProfile takes no other
+_TOOL_NAME, _OWN_NAME = "cProfile", "perfkit"  # _lsprof registers under the first
 # PEP 669 reserves 0 to 2 and 5 for debuggers, coverage, profilers and optimisers; 3 and 4 are anybody's.
 _FREE_IDS = (4, 3, 5, 1, 0)
 _EVENT_NAMES = (
@@ -30,7 +31,12 @@ _HOUSEKEEPERS = HOST_PACKAGES | {"perfkit", "pydevd"}
 
 
 class ThreadProfile(Protocol):
-    """A profiler of one thread; `stop` may be called more than once and never fails."""
+    """A profiler of one thread.
+
+    `was_displaced` says, after `stop`, whether it had been switched off before.
+    """
+
+    was_displaced: bool
 
     def start(self) -> None:
         """Begin to record the calling thread."""
@@ -51,6 +57,7 @@ class PlainThreadProfile:
     """cProfile as it is, for Python 3.11, where it records one thread only."""
 
     def __init__(self) -> None:
+        self.was_displaced = False
         self._profile = cProfile.Profile()
 
     def start(self) -> None:
@@ -59,6 +66,8 @@ class PlainThreadProfile:
 
     def stop(self) -> None:
         """End it."""
+        hook: object = sys.getprofile()
+        self.was_displaced = hook is not self._profile
         self._profile.disable()
 
     def entries(self) -> list[Any]:
@@ -81,6 +90,7 @@ class MonitoredThreadProfile:
     """cProfile for one thread on Python 3.12 and later."""
 
     def __init__(self) -> None:
+        self.was_displaced = False
         self._profile = cProfile.Profile()
         self._tools: list[int] = []
         self._watched: dict[int, tuple[int, CodeType]] = {}
@@ -102,6 +112,8 @@ class MonitoredThreadProfile:
 
     def stop(self) -> None:
         """End it; nothing stays enabled."""
+        self.was_displaced = monitoring.get_tool(PROFILER_ID) != _TOOL_NAME
+        self._tools = [tool for tool in self._tools if monitoring.get_tool(tool) == _OWN_NAME]
         for tool in self._tools:
             monitoring.set_events(tool, 0)
         try:
@@ -127,7 +139,7 @@ class MonitoredThreadProfile:
 
     def _listen_locally(self, direct: dict[int, Any], discovery: int, shared: int) -> None:
         for tool in (discovery, shared):
-            monitoring.use_tool_id(tool, "perfkit")
+            monitoring.use_tool_id(tool, _OWN_NAME)
             self._tools.append(tool)
         # Throwing into a generator and unwinding have no local events: these two stay guarded.
         throw, unwind = _events("PY_THROW", "PY_UNWIND")
@@ -153,6 +165,10 @@ class MonitoredThreadProfile:
         disable, set_local_events = monitoring.DISABLE, monitoring.set_local_events
 
         def watch(code: CodeType) -> None:
+            if monitoring.get_tool(PROFILER_ID) != _TOOL_NAME:
+                # The block has switched the profiler off: its code must not hear of ours.
+                monitoring.set_events(self._tools[0], 0)
+                return
             tool = shared if is_shared and origin(code.co_filename) in _SHARED_ORIGINS else PROFILER_ID
             watched[id(code)] = (tool, code)
             set_local_events(tool, code, local)
@@ -185,7 +201,7 @@ class MonitoredThreadProfile:
         if not tools:
             return
         try:
-            monitoring.use_tool_id(PROFILER_ID, "perfkit")
+            monitoring.use_tool_id(PROFILER_ID, _OWN_NAME)
             tools.append(PROFILER_ID)
         except ValueError:
             pass  # another profiler was quicker; it hears no events but those that it asks for

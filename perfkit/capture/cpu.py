@@ -21,6 +21,14 @@ ENGINE = "cProfile, this thread"
 _FULL_COVERAGE = 0.95
 _WORTH_A_NOTE = 0.01
 _WORTH_A_NOTE_S = 0.0005
+_DISPLACED = (
+    "The profiler was switched off before the block ended: by another profiler in the block, or because the "
+    "block ended in another thread. What came after is missing."
+)
+_GREENLETS = (
+    "The block switches greenlets, as SQLAlchemy's async engines do: calls and own times are right, callers "
+    "and cumulative times mix what runs on both sides of a switch."
+)
 _active: "CpuCollector | None" = None
 
 
@@ -78,7 +86,7 @@ class CpuCollector:
         finally:
             _active = None
         block = block_profile(profile.entries(), started_in=self._started_in)
-        self._result = _cpu_profile(block, wall_s, cpu_s)
+        self._result = _cpu_profile(block, wall_s, cpu_s, was_displaced=profile.was_displaced)
         return self._result
 
 
@@ -136,7 +144,7 @@ def _busy_message(holder: str) -> str:
     )
 
 
-def _cpu_profile(block: BlockProfile, wall_s: float, cpu_s: float) -> CpuProfile:
+def _cpu_profile(block: BlockProfile, wall_s: float, cpu_s: float, *, was_displaced: bool) -> CpuProfile:
     attributed_s = sum(function.tottime for function in block.functions)
     return CpuProfile(
         ENGINE,
@@ -144,7 +152,7 @@ def _cpu_profile(block: BlockProfile, wall_s: float, cpu_s: float) -> CpuProfile
         attributed_s * 1000,
         cpu_s * 1000,
         block.functions,
-        _notes(block, wall_s, attributed_s),
+        (*((_DISPLACED,) if was_displaced else ()), *_notes(block, wall_s, attributed_s)),
     )
 
 
@@ -162,6 +170,8 @@ def _notes(block: BlockProfile, wall_s: float, attributed_s: float) -> tuple[str
         notes.append("Every task that ran on this event loop meanwhile is included, not the block's alone.")
     if block.started_threads or foreign_user_threads():
         notes.append("What other threads did is not included.")
+    if block.switched_greenlets:
+        notes.append(_GREENLETS)
     return tuple(notes)
 
 

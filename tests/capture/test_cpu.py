@@ -159,6 +159,42 @@ def test_there_is_nothing_to_free_when_nothing_is_stuck():
     assert free_stuck_profiler() is None
 
 
+def test_a_profiler_that_the_block_switches_off_is_said_to_be():
+    def run():
+        twice(10)
+        take_the_profiler_away()
+        twice(10)
+
+    def take_the_profiler_away():
+        if sys.version_info < (3, 12):
+            sys.setprofile(None)
+        else:
+            sys.monitoring.free_tool_id(2)
+
+    profile = profile_of(run)
+    assert profile.notes[0].startswith("The profiler was switched off before the block ended")
+    assert named(profile)["twice"].ncalls >= 1
+
+
+def test_greenlets_keep_the_counts_and_are_named_in_a_note():
+    greenlet = pytest.importorskip("greenlet", reason="greenlet is not installed")
+
+    def child():
+        for _ in range(10):
+            twice(10)
+            greenlet.getcurrent().parent.switch()
+
+    def run():
+        other = greenlet.greenlet(child)
+        for _ in range(10):
+            other.switch()
+            twice(10)
+
+    profile = profile_of(run)
+    assert (named(profile)["twice"].ncalls, named(profile)["leaf"].ncalls) == (20, 40)
+    assert any("switches greenlets" in note for note in profile.notes)
+
+
 def test_waiting_at_an_await_is_told_apart_from_the_work_of_the_coroutines():
     async def work(seconds):
         await asyncio.sleep(seconds)

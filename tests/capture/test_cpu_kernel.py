@@ -146,7 +146,9 @@ def kernel(request):
         pytest.skip(f"{request.param} is not on this machine")
     found = subprocess.run([python, "-c", probe], env=env, capture_output=True, text=True, check=False)
     if found.returncode:
-        pytest.skip(f"{request.param} cannot run a kernel with perfkit: {found.stderr.splitlines()[-1]}")
+        lines = found.stderr.splitlines()
+        reason = next((line for line in reversed(lines) if "Error" in line), lines[0] if lines else "")
+        pytest.skip(f"{request.param} cannot run a kernel with perfkit: {reason}")
     kernel = Kernel(python)
     try:
         kernel.run(SETUP)
