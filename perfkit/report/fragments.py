@@ -25,7 +25,7 @@ _NAMES = {"script": "script", "link": "style sheet", "img": "picture", "iframe":
 _NEVER_WANTED = ("base", "meta")
 _SCROLLS = re.compile(r"overflow(-x|-y)?\s*:\s*(auto|scroll)")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_OWN_COLOURS = re.compile(r"(?:^|[;{\s\"'])(?:background(?:-color)?|color)\s*:\s*(?!inherit|transparent)")
+_OWN_COLOURS = re.compile(r"(?:^|[;{\s\"'])(?:background(?:-color)?|color):(?!\s*(?:inherit|transparent))")
 SNAKEVIZ = 'iframe[data-perfkit="snakeviz"]'
 
 
@@ -70,7 +70,8 @@ def has_own_colours(markup: str) -> bool:
 
 
 def _parse(markup: str) -> BeautifulSoup:
-    return BeautifulSoup(markup, "html.parser")
+    # Elsewhere than in <pre> the parser shortens white space, which an output may have styled to be kept.
+    return BeautifulSoup(markup, "html.parser", preserve_whitespace_tags={BeautifulSoup.ROOT_TAG_NAME})
 
 
 def _mend(soup: BeautifulSoup, label: str) -> None:

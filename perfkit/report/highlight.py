@@ -71,7 +71,8 @@ def highlight_text(text: str, language: str) -> str:
         lexer: Lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return html.escape(text)
-    return str(highlight(text, lexer, _FORMATTER))
+    marked = str(highlight(text, lexer, _FORMATTER))
+    return marked if text.endswith("\n") else marked.removesuffix("\n")
 
 
 def terminal_markup(text: str) -> str:

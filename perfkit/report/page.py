@@ -5,6 +5,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from bs4 import Tag
 from markupsafe import Markup
@@ -105,7 +106,7 @@ class PageBuilder:
         self._open_levels.append(level)
         depth = min(6, 1 + len(self._open_levels))
         heading.name = f"h{depth}"
-        heading["id"] = self._unique(str(heading.get("id") or text.replace(" ", "-")))
+        heading["id"] = self._unique(unquote(str(heading.get("id") or "")) or text.replace(" ", "-"))
         if depth <= 3:
             self._page.headings.append(Heading(depth, str(heading["id"]), text))
 

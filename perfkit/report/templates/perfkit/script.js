@@ -32,7 +32,7 @@
 
   let folded = [];
   addEventListener('beforeprint', () => {
-    folded = [...document.querySelectorAll('main details:not([open])')];
+    folded = [...document.querySelectorAll('details.fold:not([open]), .text details:not([open])')];
     folded.forEach((part) => { part.open = true; });
   });
   addEventListener('afterprint', () => folded.forEach((part) => { part.open = false; }));

@@ -1,0 +1,226 @@
+"""The page in a browser: no request, no error, readable in both schemes, on a phone and on paper."""
+
+import shutil
+import socket
+
+import pytest
+from bs4 import BeautifulSoup
+
+from perfkit.capture.cpu import CpuCollector
+from perfkit.model import builders
+from perfkit.model.codec import trace_to_json
+from perfkit.report.exporter import ReportExporter
+from perfkit.report.index import index_page
+from perfkit.rules import diagnose
+from perfkit.views import block, snakeviz
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+ANSI = "".join(f"\x1b[{n}mcolour {n}\x1b[0m \x1b[1;{n}mbold\x1b[0m " for n in range(30, 38))
+LONG = "value = " + " + ".join(f"'text {n}'" for n in range(40))
+EVERY_TOKEN = '''%%querycount
+@decorated
+class User(Base):  # a comment
+    """One person."""
+    def name(self) -> str:
+        return f"{self.first!r}\\n" if 3.5 > len(self.posts) else None
+raise KeyError'''
+# The contrast of every visible text with what is behind it, blended, as WCAG 2 computes it.
+CONTRAST = """() => {
+  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] ?? 1]; };
+  const over = (f, b) => [0, 1, 2].map((i) => f[i] * f[3] + b[i] * (1 - f[3])).concat(1);
+  const linear = (v) => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (c) => { const [r, g, b] = c.map(linear);
+    return .2126 * r + .7152 * g + .0722 * b; };
+  const behind = (e) => { const all = [];
+    for (; e; e = e.parentElement) all.push(parse(getComputedStyle(e).backgroundColor));
+    return all.reverse().reduce((b, f) => over(f, b), [255, 255, 255, 1]); };
+  const poor = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const e = node.parentElement, style = getComputedStyle(e);
+    if (!node.data.trim() || e.closest('script, style, .skip') || !e.getClientRects().length) continue;
+    const ground = behind(e); let colour = parse(style.color);
+    for (let at = e; at; at = at.parentElement) colour[3] *= Number(getComputedStyle(at).opacity);
+    const [a, b] = [light(over(colour, ground)), light(ground)];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${style.color}: ${node.data.trim().slice(0, 40)}`);
+  }
+  return poor;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def report(make, tmp_path):
+    """Writes a report with something of everything; returns its file."""
+    trace = builders.trace(builders.query("SELECT * FROM users"), builders.loop(60))
+    payload = {**trace_to_json(trace), "focus": "all", "target_ms": 1.0}
+    shown = block.as_html(trace, diagnose(trace), focus="all", target_ms=1.0).markup
+    cells = [
+        make.text("# Slow page\n\nWords with `code`, a [link](https://example.org) and $n^2$.\n\n> quoted"),
+        make.text(
+            "## Part\n\n```python\nx = 1  # not 2\n```\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n### Deeper"
+        ),
+        make.code(EVERY_TOKEN, make.printed(ANSI), make.printed("careful", "stderr")),
+        make.code("%%explain\nSELECT count(*), 'x', 3 FROM users -- all", make.ours("trace", payload, shown)),
+        make.code("%%profile\nwork()", make.shown(html=_profile()), count=3),
+        make.code(
+            LONG, make.shown(html='<p style="color:#000080">navy</p><img src="https://example.org/x.png">')
+        ),
+        make.code("answer()", make.printed("42"), tags=["solution"]),
+        make.code(
+            "load()", make.raised("OperationalError", "gone", ["\x1b[0;31mTraceback\x1b[0m", "gone"]), count=9
+        ),
+    ]
+    resources = {"metadata": {"name": "slow"}}
+    page, _ = ReportExporter().from_notebook_node(make.notebook(*cells), resources)
+    (tmp_path / "slow.html").write_text(page, encoding="utf-8")
+    (tmp_path / "index.html").write_text(index_page(tmp_path), encoding="utf-8")
+    return tmp_path / "slow.html"
+
+
+def _profile():
+    collector = CpuCollector()
+    collector.start()
+    sorted(range(100), key=lambda number: -number)
+    return str(snakeviz.iframe(collector.stop()))
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a file; gives the page, its requests and what went wrong in it."""
+    contexts = []
+
+    def visit(path, scheme="light", width=1300):
+        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        requests, errors = [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(path.as_uri())
+        return page, requests, errors
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_nothing_is_requested_nothing_fails_and_snakeviz_lives(visit, report, width):
+    page, requests, errors = visit(report, width=width)
+
+    page.frame_locator("iframe").locator("rect").first.wait_for()
+
+    assert [url for url in requests if not url.startswith("blob:")] == [report.as_uri()]
+    assert errors == []
+
+
+def test_the_policy_stops_what_a_script_in_an_output_tries(visit, report):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        page, _, errors = visit(report)
+
+        page.evaluate(
+            """async (address) => {
+              const failed = (thing) => new Promise((done) => { thing.onerror = done; });
+              const image = new Image(), script = document.createElement('script');
+              image.src = script.src = address; document.head.append(script);
+              await Promise.all([failed(image), failed(script), fetch(address).catch(() => 0)]);
+            }""",
+            address,
+        )
+
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert len(errors) >= 3
+    assert all("Content Security Policy" in error for error in errors)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["slow.html", "index.html"])
+def test_every_text_can_be_read_in_both_schemes(visit, report, scheme, name):
+    page, _, _ = visit(report.with_name(name), scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_the_ground_follows_the_scheme(visit, report):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        page, _, _ = visit(report, scheme)
+        grounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert grounds == {"light": "rgb(252, 252, 251)", "dark": "rgb(20, 23, 26)"}
+
+
+@pytest.mark.parametrize("width", [1300, 800, 390])
+def test_only_parts_scroll_sideways_never_the_page(visit, report, width):
+    page, _, _ = visit(report, width=width)
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_contents_stay_beside_the_text_and_fold_above_it_on_a_phone(visit, report):
+    wide, _, _ = visit(report)
+    wide.evaluate("scrollTo({top: 1500, behavior: 'instant'})")
+    narrow, _, _ = visit(report, width=390)
+
+    assert wide.locator(".toc a").first.is_visible()
+    assert wide.locator(".toc").bounding_box()["y"] == 0
+    assert not narrow.locator(".toc a").first.is_visible()
+    narrow.locator(".toc summary").click()
+    assert narrow.locator(".toc a").first.is_visible()
+
+
+def test_only_what_really_scrolls_takes_a_stop_of_the_tab_key(visit, report):
+    page, _, _ = visit(report)
+
+    stops = page.evaluate(
+        "[...document.querySelectorAll('pre.source')].map((p) => [p.scrollWidth > p.clientWidth, p.tabIndex])"
+    )
+
+    assert [scrolls for scrolls, _ in stops].count(True) == 1
+    assert all((tab_index == 0) == scrolls for scrolls, tab_index in stops)
+
+
+def test_a_link_into_a_folded_solution_unfolds_it(visit, report):
+    page, _, _ = visit(report)
+    anchor = BeautifulSoup(report.read_text(), "html.parser").select_one("details.fold section")["id"]
+
+    page.evaluate(f"location.hash = '{anchor}'")
+    page.locator(f"#{anchor}").wait_for()
+
+    assert page.locator("details.fold").get_attribute("open") is not None
+
+
+def test_on_paper_solutions_are_open_colours_light_and_nothing_is_cut(visit, report):
+    page, _, _ = visit(report, "dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+
+    assert page.locator("details.fold .output").is_visible()
+    assert not page.locator(".toc").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(21, 24, 28)"
+    assert page.evaluate(
+        "[...document.querySelectorAll('pre')].every((part) => part.scrollWidth <= part.clientWidth)"
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.fold").get_attribute("open") is None
