@@ -93,7 +93,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def decode(hint: Any, value: Any) -> Any:
-    """A value of the annotated type from plain JSON values; raises `TypeError` or `ValueError` if it is none."""
+    """A value of the annotated type from plain JSON values; `TypeError` or `ValueError` if it is none."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _decode_union(get_args(hint), value)

@@ -105,7 +105,7 @@ def verify(
         The verification, which shows itself: FASTER, SLOWER, SAME, UNRESOLVED or NOT EQUIVALENT.
 
     Raises:
-        TypeError: if a function is a coroutine function, which goes to `verify_async`, or returns a generator.
+        TypeError: if a function is async, which goes to `verify_async`, or returns a generator.
         Exception: whatever the functions raise.
     """
     for function in (before, after):
