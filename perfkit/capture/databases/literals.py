@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _TOKEN = re.compile(
-    r"""(?P<kept>"(?:[^"]|"")*"                              # a quoted name
-        | (?:InitPlan|SubPlan)\s\d+ | \$\d+ | [A-Za-z_][\w$]*(?<![eE])\b(?!')
-        | ::[A-Za-z_"][\w\s"]*\(\d+(?:,\d+)?\))              # a type with its size
+    r"""(?P<kept>"(?:[^"]|"")*"                                       # a quoted name
+        | (?:InitPlan|SubPlan)\s\d+ | \$\d+ | [A-Za-z_][\w$]*\b(?!')
+        | ::(?:\w+|"[^"]+")(?:\svarying)?\(\d+(?:,\d+)?\))            # a type with its size
       | (?P<value>[EeBbXx]?'(?:[^']|'')*' | \d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+)""",
     re.VERBOSE,
 )
