@@ -18,6 +18,7 @@ _VOLATILE = re.compile(
 _OFFSET = re.compile(r"\bOFFSET\b", re.IGNORECASE)
 _KEYSET = re.compile(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.IGNORECASE | re.DOTALL)
 _IN_LIST = re.compile(r"\bIN\s*\(…\)|=\s*ANY\b", re.IGNORECASE)
+_WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?\s*=\s*([\w.\"]+))")
 
 
@@ -51,7 +52,8 @@ def has_key_list(span: QuerySpan) -> bool:
 
 def key_column(span: QuerySpan) -> str | None:
     """The column that is compared with a value, where there is just one such column."""
-    found = {a or b for a, b in _EQUAL_COLUMN.findall(span.query_text.partition(" WHERE ")[2])}
+    _, _, condition = _WHERE.sub("\0", span.query_text, count=1).partition("\0")
+    found = {a or b for a, b in _EQUAL_COLUMN.findall(condition)}
     return found.pop() if len(found) == 1 else None
 
 

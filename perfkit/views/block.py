@@ -53,7 +53,8 @@ def as_text(
     if target_ms is not None:
         lines.append(_target_text(trace, target_ms))
     shown = _judged(diagnosis, focus)
-    lines.append(findings.as_text(shown.findings) if shown.findings else findings.silence_text(shown))
+    judgement = findings.as_text(shown.findings) if shown.findings else findings.silence_text(shown)
+    lines.extend([judgement] if judgement else [])
     for part, render in _parts_text(trace):
         text = render()
         if text:

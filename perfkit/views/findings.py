@@ -21,7 +21,8 @@ def as_text(findings: tuple[Finding, ...]) -> str:
 
 def silence_html(diagnosis: Diagnosis) -> Html:
     """What to say where nothing was found: what was looked for, and what could not be judged."""
-    return paragraph(_silence(diagnosis), quiet=True)
+    text = _silence(diagnosis)
+    return paragraph(text, quiet=True) if text else Html("")
 
 
 def silence_text(diagnosis: Diagnosis) -> str:
@@ -39,6 +40,8 @@ def cost_over_network(finding: Finding) -> str | None:
 
 
 def _silence(diagnosis: Diagnosis) -> str:
+    if not diagnosis.results:
+        return ""
     judged = len(diagnosis.results) - len(diagnosis.not_measured)
     text = f"No finding. {counted(judged, 'rule')} looked at this block."
     if diagnosis.not_measured:
