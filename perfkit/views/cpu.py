@@ -25,6 +25,7 @@ from perfkit.views._html import (
 # A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
 _DETAILED = 5
 _NEIGHBOURS = 6
+_ONE_LINE = "white-space:nowrap"
 _HEADERS = ("own time", "cumulative", "share", "calls", "per call", "place", "function")
 
 
@@ -188,11 +189,16 @@ def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Ht
     body = []
     for function in functions:
         cells: list[Content] = [*_cells(function, profile)]
-        cells[2] = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
-        cells[5] = tag("span", cells[5], "white-space:nowrap")
-        cells[6] = code(function_name(function))
+        share = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
+        cells[2], cells[5] = tag("span", share, _ONE_LINE), tag("span", cells[5], _ONE_LINE)
+        cells[6] = tag("span", code(function_name(function)), "overflow-wrap:anywhere")
         body.append(cells)
-    return table(_HEADERS, body, numeric=(0, 1, 3, 4))
+    return _fitted(table(_HEADERS, body, numeric=(0, 1, 3, 4)))
+
+
+def _fitted(content: Html) -> Html:
+    """Columns as wide as what they hold: JupyterLab makes all of a table's columns equal, and cuts names."""
+    return Html(content.markup.replace("border-collapse:", "table-layout:auto;border-collapse:", 1))
 
 
 def _neighbours(profile: CpuProfile) -> Html:
@@ -217,7 +223,7 @@ def _neighbours_of(number: int, called: Mapping[int, Sequence[Call]], profile: C
     if not body:
         return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
     headers = ("", "calls", "cumulative", "place", "function")
-    return join([section(title), table(headers, body, numeric=(1, 2))])
+    return join([section(title), _fitted(table(headers, body, numeric=(1, 2)))])
 
 
 def _neighbour_row(direction: str, other: FunctionProfile, edge: CallerEdge) -> list[Content]:
