@@ -191,14 +191,13 @@ def _in_own_loop(engine: Engine, work: Callable[[Connection], _T]) -> _T:
     settings opens one of its own.
     """
 
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
     async def ask() -> _T:
-        options = engine.get_execution_options()
-        own = Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
-        async_engine = AsyncEngine(own)
-        try:
-            return await _ask_async(async_engine, work)
-        finally:
-            await async_engine.dispose()
+        task = asyncio.current_task()
+        assert task is not None
+        running.append((asyncio.get_running_loop(), task))
+        return await _with_own_pool(engine, work)
 
     def run() -> _T:
         # psycopg cannot use the loop that is Windows' default.
@@ -206,7 +205,24 @@ def _in_own_loop(engine: Engine, work: Callable[[Connection], _T]) -> _T:
             return runner.run(ask())
 
     with ThreadPoolExecutor(1, "perfkit-explain") as executor:
-        return executor.submit(run).result()
+        future = executor.submit(run)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for loop, task in running:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+async def _with_own_pool(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    options = engine.get_execution_options()
+    own = Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
+    async_engine = AsyncEngine(own)
+    try:
+        return await _ask_async(async_engine, work)
+    finally:
+        await async_engine.dispose()
 
 
 async def _ask_async(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _T:
