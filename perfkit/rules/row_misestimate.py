@@ -42,10 +42,10 @@ from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, table_name
 from perfkit.model.plan_shape import cut_short, feeds_nested_loop
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
-from perfkit.rules._plans import is_worth_a_line, measured_plans, table_name
 from perfkit.rules._rule import Rule
 
 CODE, NAME = "PK202", "row-misestimate"

@@ -39,9 +39,9 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_candidate
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
-from perfkit.rules._plans import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK201", "selective-seq-scan"

@@ -35,9 +35,9 @@ from perfkit.model.index_candidate import ordering, relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import sort_columns
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_shape import is_limited, scan_below
 from perfkit.model.trace import Trace
-from perfkit.rules._plans import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK203", "sort-on-disk"
@@ -109,7 +109,7 @@ def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: flo
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace),
-        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_kb / 1024:,.1f} MiB on disk.",
+        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_kb * 1024 / 1e6:,.1f} MB on disk.",
         advice=_advice(sort, columns, disk_kb),
         refutation=(
             "Refuted if the statement is as slow with the sort in memory: then the sort itself is the cost, "
@@ -138,7 +138,7 @@ def _advice(sort: PlanNode, columns: tuple[str, ...], disk_kb: float) -> str:
         lines.append("Else give this transaction more memory.")
         statements.append(f"SET LOCAL work_mem = '{memory_mb}MB';")
     else:
-        lines.append(f"It would take about {memory_mb:,} MiB of memory, more than one sort should have.")
+        lines.append(f"It would take about {memory_mb:,} MB of memory, more than one sort should have.")
     return "\n".join([" ".join(lines), *statements])
 
 

@@ -1,4 +1,4 @@
-"""What the rules about plans have in common."""
+"""Which plans can be judged, and what a change of one would save in the whole block."""
 
 from collections.abc import Iterator
 
