@@ -1,0 +1,72 @@
+"""Very many statements in one block: count, peak memory, and the time until the report is there.
+
+Arguments: `bare` or `perfkit`, then how many statements.
+"""
+
+import gc
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from tests.benchmarks.children import statements
+
+
+def main() -> None:
+    mode, count = sys.argv[1], int(sys.argv[2])
+    import perfkit.session  # in both modes: its code is no part of what the statements cost
+
+    engine = sa.create_engine("sqlite://")
+    statements.prepare(engine)
+    with engine.connect() as connection:
+        send(connection, 1000)
+        found: dict[str, Any] = {}
+        before_bytes = peak_bytes()
+        start = time.perf_counter()
+        if mode == "bare":
+            send(connection, count)
+            found["block_s"] = time.perf_counter() - start
+        else:
+            found = measured(perfkit.session.measure("bulk"), connection, count, before_bytes)
+    gc.collect()
+    print(json.dumps(found | {"grown_bytes": peak_bytes() - before_bytes}))
+
+
+def send(connection: sa.Connection, count: int) -> None:
+    for i in range(count):
+        connection.execute(statements.ONE_PARENT, {"wanted": i}).all()
+
+
+def measured(measurement: Any, connection: sa.Connection, count: int, before_bytes: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    with measurement:
+        send(connection, count)
+        block_s = time.perf_counter() - start
+        recorded_bytes = peak_bytes()
+        end = time.perf_counter()
+    trace_s = time.perf_counter() - end
+    text = str(measurement)
+    text_s = time.perf_counter() - end
+    html = measurement._repr_mimebundle_()["text/html"]
+    return {
+        "block_s": block_s,
+        "trace_s": trace_s,
+        "text_s": text_s,
+        "bundle_s": time.perf_counter() - end,
+        "recorded_bytes": recorded_bytes - before_bytes,
+        "counted": len(measurement.trace.queries),
+        "text_bytes": len(text),
+        "html_bytes": len(html),
+    }
+
+
+def peak_bytes() -> int:
+    """The highest resident memory so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+main()
