@@ -105,11 +105,12 @@ def _index_columns(sort: PlanNode) -> tuple[str, ...]:
 def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: float) -> Finding:
     saving_ms = saving_in_block(_saving_ms(plan, sort), plan, trace)
     columns = _index_columns(sort)
+    disk_mb = disk_kb * 1024 / 1e6
     return Finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace),
-        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_kb * 1024 / 1e6:,.1f} MB on disk.",
+        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_mb:,.1f} MB on disk.",
         advice=_advice(sort, columns, disk_kb),
         refutation=(
             "Refuted if the statement is as slow with the sort in memory: then the sort itself is the cost, "
