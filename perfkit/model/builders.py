@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize, TransactionEvent
 from perfkit.model.location import CodeLocation
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
@@ -65,6 +66,40 @@ def loop(
     ]
 
 
+def commits(count: int, *, site: CodeLocation | None = None, **fields: Any) -> tuple[TransactionEvent, ...]:
+    """Commits of a proved loop, 10 ms apart, each with its begin just before it."""
+    place: dict[str, Any] = {
+        "call_site": site or line(4, "session.commit()"),
+        "loop_site": line(2),
+        "loop_id": 9,
+    }
+    events = []
+    for number in range(count):
+        events.append(TransactionEvent("begin", 10.0 * number, 1, **{**place, **fields}))
+        events.append(TransactionEvent("commit", 10.0 * number + 9, 1, **{**place, **fields}))
+    return tuple(events)
+
+
+def loan(
+    acquired_ms: float = 0.0, released_ms: float | None = 10.0, *, wait_ms: float = 0.0, **fields: Any
+) -> ConnectionUse:
+    """One loan of a connection; `wait_ms` before it was given."""
+    defaults: dict[str, Any] = {"connection_id": 1, "pool_id": 1, "call_site": line(3, "engine.connect()")}
+    return ConnectionUse(
+        requested_ms=acquired_ms - wait_ms,
+        acquired_ms=acquired_ms,
+        released_ms=released_ms,
+        **{**defaults, **fields},
+    )
+
+
+def pool(
+    *uses: ConnectionUse, size: int | None = 5, max_overflow: int | None = 10, kind: str = "QueuePool"
+) -> PoolActivity:
+    """The loans of one block from one pool."""
+    return PoolActivity(uses, (PoolSize(1, kind, size, max_overflow),))
+
+
 def trace(
     *queries: QuerySpan | Iterable[QuerySpan],
     name: str = "block",
@@ -85,9 +120,8 @@ def trace(
         start_time=EXAMPLE_TIME,
         duration_ms=clock_ms if duration_ms is None else duration_ms,
         queries=tuple(placed),
-        transactions=(),
         plans=plans,
-        **fields,
+        **{"transactions": (), **fields},
     )
 
 

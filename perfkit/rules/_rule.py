@@ -7,7 +7,7 @@ from typing import Literal
 from perfkit.model.finding import Finding, Severity
 from perfkit.model.trace import Trace
 
-Requirement = Literal["queries", "plans", "cpu", "memory"]
+Requirement = Literal["queries", "transactions", "pool", "plans", "cpu", "memory"]
 Check = Callable[[Trace], Iterator[Finding]]
 
 # A finding is worth a line of its own when its saving is at least 5 % of the block or 5 ms

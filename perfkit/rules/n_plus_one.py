@@ -35,9 +35,16 @@ from typing import Any
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.location import CodeLocation
 from perfkit.model.query import QuerySpan, busy_ms
 from perfkit.model.trace import Trace
+from perfkit.rules._groups import (
+    Member,
+    busiest_loop,
+    by_shape_and_line,
+    have_different_parameters,
+    indexes_of,
+    spans_of,
+)
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import (
     has_key_list,
@@ -48,8 +55,6 @@ from perfkit.rules._statements import (
     loads_collection,
 )
 
-Member = tuple[int, QuerySpan]
-
 
 def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
     """Report each shape that one line sends in a proved loop.
@@ -58,12 +63,8 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
     """
-    groups: dict[tuple[str, CodeLocation | None], list[Member]] = {}
-    for index, span in enumerate(trace.queries or ()):
-        if _is_candidate(span):
-            groups.setdefault((span.fingerprint, span.call_site), []).append((index, span))
-    for members in groups.values():
-        if len(members) >= min_repeats and _have_different_parameters(members):
+    for members in by_shape_and_line(trace, _is_candidate):
+        if len(members) >= min_repeats and have_different_parameters(members):
             yield _finding(trace, members)
 
 
@@ -71,21 +72,16 @@ def _is_candidate(span: QuerySpan) -> bool:
     return (
         span.loop_id is not None
         and span.status == "ok"
+        and span.column_load is None
         and is_read(span)
         and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
     )
 
 
-def _have_different_parameters(members: list[Member]) -> bool:
-    """Unknown parameters count as different: an equal set would have been recognised."""
-    names = {span.parameter_fingerprint for _, span in members}
-    return len(names) > 1 or None in names
-
-
 def _finding(trace: Trace, members: list[Member]) -> Finding:
-    spans = tuple(span for _, span in members)
+    spans = spans_of(members)
     first = spans[0]
-    loop_site = _busiest_loop(spans)
+    loop_site = busiest_loop(spans)
     cause = _source(trace, members)
     saving_ms = busy_ms(spans) * (len(spans) - 1) / len(spans)
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
@@ -100,16 +96,11 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         location=first.call_site,
         loop=loop_site,
         cause=cause.call_site if cause else None,
-        offenders=tuple(index for index, _ in members),
+        offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=len(spans) - 1,
         evidence=(_evidence(spans, cause),),
     )
-
-
-def _busiest_loop(spans: tuple[QuerySpan, ...]) -> CodeLocation | None:
-    sites = [span.loop_site for span in spans]
-    return max(set(sites), key=lambda site: (sites.count(site), -sites.index(site)))
 
 
 def _source(trace: Trace, members: list[Member]) -> QuerySpan | None:

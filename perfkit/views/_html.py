@@ -173,7 +173,7 @@ def table(
     inner = tag(
         "table",
         join([tag("thead", head), tag("tbody", body)]),
-        "border-collapse:collapse;font-size:12.5px;margin:4px 0;width:100%;color:inherit",
+        "table-layout:auto;border-collapse:collapse;font-size:12.5px;margin:4px 0;width:100%;color:inherit",
     )
     return tag("div", inner, "overflow-x:auto")
 

@@ -1,0 +1,129 @@
+"""An object whose columns are fetched again, one object at a time.
+
+What it finds
+    Statements that SQLAlchemy sends to fetch columns of one object that it already has: deferred columns
+    that are read after all, objects that a commit has expired, and `session.refresh`.
+
+Why is this slow
+    Each object costs a round trip for values that the first statement could have brought, or did bring.
+
+Example
+    users = session.scalars(select(User)).all()
+    session.commit()
+    for user in users:
+        print(user.name)          # the commit expired every user: one statement each
+
+Use instead
+    with Session(engine, expire_on_commit=False) as session:
+        ...
+
+Thresholds
+    min_repeats: 2 statements in a proved loop, or from one line.
+
+Stays silent when
+    A single object is loaded again. The lines differ: each was written on purpose.
+"""
+
+from collections.abc import Iterator
+
+from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.finding import Finding
+from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.trace import Trace
+from perfkit.rules._groups import Member, busiest_loop, by_shape_and_line, indexes_of, spans_of
+from perfkit.rules._rule import Rule, severity_of
+
+_WHY = {
+    "deferred": "a deferred column is read after all",
+    "expired": "a commit or rollback expired the objects",
+    "refresh": "session.refresh fetches what was just fetched",
+}
+
+
+def column_load(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
+    """Report objects that are loaded again one by one.
+
+    Args:
+        trace: a block whose queries were measured.
+        min_repeats: statements from one line, at least.
+    """
+    for members in by_shape_and_line(
+        trace, lambda span: span.column_load is not None and span.status == "ok"
+    ):
+        if len(members) >= min_repeats:
+            yield _finding(trace, members)
+
+
+def _finding(trace: Trace, members: list[Member]) -> Finding:
+    spans, count = spans_of(members), len(members)
+    first = spans[0]
+    saving_ms = busy_ms(spans)
+    return Finding(
+        code="PK104",
+        rule="column-load",
+        severity=severity_of(saving_ms, trace, round_trips=count),
+        message=f"{count} statements load {first.column_load} again, object by object: {_WHY[_kind(first)]}",
+        advice=_advice(first),
+        refutation=(
+            "SQLAlchemy sent these statements for objects it already had. It would be a false alarm if other "
+            "programs change these rows meanwhile and the block needs to see that."
+        ),
+        confidence=0.8,
+        location=first.call_site,
+        loop=busiest_loop(spans),
+        offenders=indexes_of(members),
+        saving_ms=saving_ms,
+        round_trips=count,
+    )
+
+
+def _kind(span: QuerySpan) -> str:
+    return span.column_load_kind or "deferred"
+
+
+def _advice(first: QuerySpan) -> str:
+    name = first.column_load or ""
+    owner = name.partition(".")[0]
+    if _kind(first) == "deferred":
+        return (
+            "Ask for the column in the statement that loads the objects.\n"
+            f"from sqlalchemy.orm import undefer\nselect({owner}).options(undefer({name.partition(',')[0]}))"
+        )
+    if _kind(first) == "expired":
+        return (
+            "Read what you need before the commit, or keep the objects as they are after it.\n"
+            "Session(engine, expire_on_commit=False)"
+        )
+    return "Remove session.refresh, or refresh all objects by one statement with populate_existing=True."
+
+
+_TEXT = "SELECT users.bio FROM users WHERE users.id = ?"
+
+RULE = Rule(
+    code="PK104",
+    name="column-load",
+    requires="queries",
+    check=column_load,
+    fires_on=(
+        trace(
+            loop(5, _TEXT, column_load="User.bio", column_load_kind="deferred"),
+            name="a deferred column in a loop",
+        ),
+        trace(
+            loop(5, _TEXT, column_load="User", column_load_kind="expired"), name="objects used after a commit"
+        ),
+        trace(loop(5, _TEXT, column_load="User", column_load_kind="refresh"), name="refresh in a loop"),
+    ),
+    silent_on=(
+        trace(query(_TEXT, column_load="User.bio", column_load_kind="deferred"), name="one object"),
+        trace(
+            [
+                query(_TEXT, column_load="User", column_load_kind="refresh", call_site=line(n))
+                for n in range(3)
+            ],
+            name="three lines on purpose",
+        ),
+        trace(loop(5, _TEXT), name="a lookup by key, which is an N+1"),
+        unmeasured(),
+    ),
+)
