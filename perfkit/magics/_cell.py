@@ -5,11 +5,14 @@ IPython calls `after_cell` when the cell has ended in any way: normally, with an
 """
 
 import asyncio
+import functools
+import operator
 import sys
 from dataclasses import dataclass, field
 
 from perfkit.magics._ipython import CellResult, MagicError, Shell, show
 from perfkit.magics._magic import CellMagic, Run
+from perfkit.session import Measurement
 
 # A SIGINT during an await is seen by the event loop only when something wakes it (ipykernel issue 881). Five
 # times a second is soon for a person and costs nothing that could be measured.
@@ -22,26 +25,39 @@ class MeasuredCell:
 
     token: CellResult | None
     runs: tuple[Run, ...]
+    measurement: Measurement
     sealed: bool = False
     heartbeat: asyncio.TimerHandle | None = field(default=None, repr=False)
 
+    @property
+    def typed(self) -> str:
+        """The magics as the person typed them."""
+        return " with ".join(run.magic.typed for run in self.runs)
+
     def start(self) -> None:
-        """Start all measurements or none."""
-        try:
-            for run in self.runs:
-                run.start()
-        except BaseException:
-            self.seal()
-            raise
+        """Start to measure.
+
+        Raises:
+            MagicError: if that is not possible now, for example because another profiler is running.
+        """
         self._beat()
+        try:
+            self.measurement.start()
+        except BaseException as error:
+            self._still()
+            if isinstance(error, Exception):
+                raise MagicError(f"{self.typed} cannot measure this cell: {error}") from None
+            raise
 
     def seal(self) -> None:
-        """Stop the clocks and the collectors, the innermost first. Idempotent."""
+        """Stop the clock and the collectors. Idempotent."""
         self.sealed = True
+        self.measurement.seal()
+        self._still()
+
+    def _still(self) -> None:
         if self.heartbeat is not None:
             self.heartbeat.cancel()
-        for run in reversed(self.runs):
-            run.measurement.seal()
 
     def _beat(self) -> None:
         try:
@@ -81,11 +97,12 @@ class CellMeter:
             MagicError: if one of them cannot be; then none is started.
         """
         token = self._shell.displayhook.exec_result
-        number = self._shell.execution_count if token is None else token.execution_count
-        runs = tuple(self._run(head, f"Cell In[{number}]") for head in heads)
+        runs = tuple(self._run(head) for head in heads)
         for run in runs:
             self._refuse_second(token, run.magic)
-        cell = MeasuredCell(token, runs)
+        number = self._shell.execution_count if token is None else token.execution_count
+        parts = functools.reduce(operator.or_, (run.parts for run in runs))
+        cell = MeasuredCell(token, runs, parts.measurement(f"Cell In[{number}]"))
         self._cells.append(cell)
         try:
             cell.start()
@@ -108,8 +125,7 @@ class CellMeter:
             self._cells.remove(cell)
             cell.seal()
         for cell in ended:
-            for run in cell.runs:
-                self._finish(run, result)
+            self._finish(cell, result)
 
     def after_silent_cell(self) -> None:
         """Drop what was measured in a cell that a program runs without output: no other event ends it."""
@@ -117,9 +133,9 @@ class CellMeter:
             self._cells.remove(cell)
             cell.seal()
 
-    def _run(self, head: str, title: str) -> Run:
+    def _run(self, head: str) -> Run:
         name, _, line = head.partition(" ")
-        return self._magics[name].run(self._shell, line, title)
+        return self._magics[name].run(self._shell, line)
 
     def _refuse_second(self, token: CellResult | None, magic: CellMagic) -> None:
         """A magic such as `%%timeit` above ours would run the cell, and our start, many times."""
@@ -130,19 +146,21 @@ class CellMeter:
                 f"such as %%timeit, goes below {magic.typed}."
             )
 
-    def _finish(self, run: Run, result: CellResult | None) -> None:
+    def _finish(self, cell: MeasuredCell, result: CellResult | None) -> None:
         error = error_of(result)
         try:
-            run.measurement.stop(error)
+            cell.measurement.stop(error)
         except KeyboardInterrupt:
-            sys.stderr.write(f"{run.magic.typed} was interrupted before its report was ready.\n")
+            sys.stderr.write(f"{cell.typed} was interrupted before its report was ready.\n")
             return
-        if run.arguments.name:
-            self._shell.push({run.arguments.name: run.measurement.result})
-        show(run.measurement.result)
-        failure = run.magic.check(run.measurement.result, run.arguments)
-        if failure is not None and result is not None and error is None:
-            self._fail(result, failure)
+        for run in cell.runs:
+            own = run.result(cell.measurement.trace)
+            if run.name:
+                self._shell.push({run.name: own})
+            show(own)
+            failure = run.magic.check(own, run.arguments)
+            if failure is not None and result is not None and error is None:
+                self._fail(result, failure)
 
     def _fail(self, result: CellResult, failure: Exception) -> None:
         """Let the cell end with an error, so that the frontend, nbclient and "run all" see one."""

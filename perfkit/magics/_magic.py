@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfkit.magics._arguments import parse_line
-from perfkit.magics._ipython import MagicError, Shell, argument_parser
-from perfkit.session import Measurement, Result
+from perfkit.magics._ipython import Shell, argument_parser
+from perfkit.magics._parts import Parts
+from perfkit.model.trace import Trace
+from perfkit.session import Focus, Result
 
 Check = Callable[[Result, argparse.Namespace], Exception | None]
 
@@ -21,17 +23,18 @@ class CellMagic:
 
     Attributes:
         name: without percent signs.
+        focus: the part of the result that it shows first.
         summary: one line of help.
         add_arguments: declares what may stand after the name.
-        measurement: the measurement of one cell, not started; given the shell, the arguments and what the
-            cell is called in reports.
+        parts: what is measured, given the shell and the arguments.
         check: after the cell, the error with which it should fail, if any.
     """
 
     name: str
+    focus: Focus
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    measurement: Callable[[Shell, argparse.Namespace, str], Measurement]
+    parts: Callable[[Shell, argparse.Namespace], Parts]
     check: Check = _no_check
 
     @property
@@ -45,19 +48,14 @@ class CellMagic:
         self.add_arguments(parser)
         return parser
 
-    def run(self, shell: Shell, line: str, title: str) -> "Run":
+    def run(self, shell: Shell, line: str) -> "Run":
         """What is to be measured for these arguments; nothing is started.
-
-        Args:
-            shell: whose variables the arguments name.
-            line: the arguments as they were typed.
-            title: what reports call the cell unless it is given a NAME.
 
         Raises:
             MagicError: if the arguments do not fit.
         """
         arguments = parse_line(self.parser(), self.typed, line)
-        return Run(self, arguments, self.measurement(shell, arguments, arguments.name or title))
+        return Run(self, arguments, self.parts(shell, arguments))
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,15 @@ class Run:
 
     magic: CellMagic
     arguments: argparse.Namespace
-    measurement: Measurement
+    parts: Parts
 
-    def start(self) -> None:
-        """Start to measure.
+    @property
+    def name(self) -> str | None:
+        """The variable that takes the result."""
+        name: str | None = self.arguments.name
+        return name
 
-        Raises:
-            MagicError: if that is not possible now, for example because another profiler is running.
-        """
-        try:
-            self.measurement.start()
-        except Exception as error:
-            raise MagicError(f"{self.magic.typed} cannot measure this cell: {error}") from None
+    def result(self, trace: Trace) -> Result:
+        """This magic's part of what was measured."""
+        own = replace(self.parts.of(trace), name=self.name or trace.name)
+        return Result(own, self.magic.focus, getattr(self.arguments, "target", None))

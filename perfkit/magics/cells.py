@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from typing import Any
 
 from perfkit.capture.named_functions import functions_in
 from perfkit.magics._arguments import add_name, add_target, statement_count
@@ -10,7 +9,8 @@ from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._namespace import variable
-from perfkit.session import Measurement, Result, measure
+from perfkit.magics._parts import Parts
+from perfkit.session import Result
 
 
 def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _querycount(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
-    return measure(title, focus="queries")
+def _querycount(shell: Shell, arguments: argparse.Namespace) -> Parts:
+    return Parts(queries=True)
 
 
 def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:
@@ -34,8 +34,8 @@ def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudget
     return over_budget(spans, arguments.max)
 
 
-def _profile(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
-    return measure(title, queries=False, cpu=True, focus="cpu")
+def _profile(shell: Shell, arguments: argparse.Namespace) -> Parts:
+    return Parts(cpu=True)
 
 
 def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +50,15 @@ def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _memtrace(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+def _memtrace(shell: Shell, arguments: argparse.Namespace) -> Parts:
     for name in arguments.function:
         if not _cell_defines(shell, name):
             variable(shell.user_ns, name)
     try:
-        functions: list[Any] = functions_in(shell.user_ns, arguments.function)
+        functions = functions_in(shell.user_ns, arguments.function)
     except (LookupError, TypeError) as error:
         raise MagicError(f"%%memtrace: {error}") from None
-    return measure(title, queries=False, memory=True, functions=functions, focus="memory")
+    return Parts(memory=True, functions=tuple(functions))
 
 
 def _cell_defines(shell: Shell, name: str) -> bool:
@@ -73,8 +73,8 @@ def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
 
 
-def _diagnose(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
-    return measure(title, cpu=True, memory="peak", plans=True, focus="all", target_ms=arguments.target)
+def _diagnose(shell: Shell, arguments: argparse.Namespace) -> Parts:
+    return Parts(queries=True, plans=True, cpu=True, memory="peak")
 
 
 def explain_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,19 +91,20 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _explain(shell: Shell, arguments: argparse.Namespace, title: str) -> Measurement:
+def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
     if arguments.engine is not None or arguments.no_analyze:
         option = "--no-analyze" if arguments.no_analyze else "-e"
         raise MagicError(
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."
         )
-    return measure(title, plans=True, focus="plans")
+    return Parts(queries=True, plans=True)
 
 
 CELL_MAGICS = (
     CellMagic(
         "querycount",
+        "queries",
         "Show every statement that the cell sends: its time, its rows, the line and the loop that sent it.",
         _querycount_arguments,
         _querycount,
@@ -111,19 +112,24 @@ CELL_MAGICS = (
     ),
     CellMagic(
         "explain",
+        "plans",
         "Show the plan of the SQL in the cell, or of every statement that the Python in the cell sends.",
         explain_arguments,
         _explain,
     ),
-    CellMagic("profile", "Show where the cell spends its time, function by function.", add_name, _profile),
+    CellMagic(
+        "profile", "cpu", "Show where the cell spends its time, function by function.", add_name, _profile
+    ),
     CellMagic(
         "memtrace",
+        "memory",
         "Show how much memory the cell takes: its peak, its course over time, and growth by line.",
         _memtrace_arguments,
         _memtrace,
     ),
     CellMagic(
         "diagnose",
+        "all",
         "Measure statements, plans, function times and memory of the cell, and name what makes it slow.",
         _diagnose_arguments,
         _diagnose,

@@ -12,22 +12,23 @@ SETUP = "%load_ext perfkit\nimport sqlalchemy as sa\nengine = sa.create_engine('
 ASK = "with engine.connect() as c:\n    c.exec_driver_sql('select 1')"
 
 
-def executed(*cells: str) -> tuple[nbformat.NotebookNode, CellExecutionError | None]:
+def executed(kernel, *cells: str) -> tuple[nbformat.NotebookNode, CellExecutionError | None]:
+    """Execute cells as nbclient does, in the kernel of the other tests."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in (SETUP, *cells)]
     )
     try:
-        NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+        NotebookClient(notebook, km=kernel.manager, timeout=60).execute()
     except CellExecutionError as error:
         return notebook, error
     return notebook, None
 
 
-def test_an_executed_notebook_carries_the_traces_and_stays_valid():
-    notebook, error = executed(f"%%querycount\n{ASK}", "%%explain\nselect 1", f"%%diagnose\n{ASK}")
+def test_an_executed_notebook_carries_the_traces_and_stays_valid(notebook):
+    document, error = executed(notebook, f"%%querycount\n{ASK}", "%%explain\nselect 1", f"%%diagnose\n{ASK}")
     assert error is None
-    nbformat.validate(notebook)
-    outputs = [output for cell in notebook.cells[1:] for output in cell.outputs]
+    nbformat.validate(document)
+    outputs = [output for cell in document.cells[1:] for output in cell.outputs]
     traces = [trace_from_json(output["data"][MIME_TRACE]) for output in outputs if MIME_TRACE in output.data]
     assert [len(trace.queries or ()) for trace in traces] == [1, 0, 1]
 
@@ -44,9 +45,9 @@ def test_an_executed_notebook_carries_the_traces_and_stays_valid():
         ("%verify nothing nothing", "MagicError"),
     ],
 )
-def test_a_cell_that_fails_stops_the_execution_and_is_an_error_output(cell, name):
-    notebook, error = executed(cell, "print('never')")
+def test_a_cell_that_fails_stops_the_execution_and_is_an_error_output(notebook, cell, name):
+    document, error = executed(notebook, cell, "print('never')")
     assert error is not None
     assert error.ename in (name, "_IncompleteInputError")
-    assert "error" in [output.output_type for output in notebook.cells[1].outputs]
-    assert notebook.cells[2].outputs == []
+    assert "error" in [output.output_type for output in document.cells[1].outputs]
+    assert document.cells[2].outputs == []

@@ -18,11 +18,27 @@ def test_line_numbers_hold_below_two_magics(notebook):
 
 
 def test_if_one_cannot_start_none_does(notebook):
-    ran = notebook.run("%%profile\n%%diagnose\nprint('ran')")
-    assert ran.status == "error"
-    assert ran.error.startswith("UsageError: %%diagnose cannot measure this cell: Another profiler (perfkit")
-    assert "ran" not in ran.printed.split()
+    notebook.run("import cProfile\nmine = cProfile.Profile()\nmine.enable()")
+    ran = notebook.run("%%querycount\n%%profile\nprint('ran')")
+    assert "%%querycount with %%profile cannot measure this cell: Another profiler (cProfile)" in ran.error
+    assert ran.printed == ""
     assert ran.traces == []
+    notebook.run("mine.disable()")
+
+
+def test_magics_that_measure_the_same_share_it(notebook):
+    ran = notebook.run("%%profile\n%%diagnose\n%%memtrace\nask(5)")
+    assert ran.status == "ok", ran.error
+    parts = [{"queries", "plans", "cpu", "memory"} & trace.keys() for trace in ran.traces]
+    assert parts == [{"cpu"}, {"queries", "plans", "cpu", "memory"}, {"memory"}]
+    # One clock for all: what it costs to start one of them is not charged to another.
+    assert len({trace["duration_ms"] for trace in ran.traces}) == 1
+
+
+def test_the_budget_holds_below_another_magic(notebook):
+    ran = notebook.run("%%profile\n%%querycount --max 0\nask(5)")
+    assert ran.reply["ename"] == "QueryBudgetExceeded"
+    assert len(ran.traces) == 2
 
 
 def test_a_wrong_argument_of_the_second_keeps_the_first_from_starting(notebook):
