@@ -48,7 +48,6 @@ class Server:
         self._guards: list[_GuardProcess] = []
         self._log_start_bytes = 0
         self._binaries = find_binaries()
-        (folder / "users").mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -88,6 +87,7 @@ class Server:
         Raises:
             LabError: it cannot be started; with the reason from its log.
         """
+        (self.folder / "users").mkdir(mode=0o700, parents=True, exist_ok=True)
         main = FileLock(self.folder / "main.lock")
         with waiting_for(main, "Another perfkit process is starting or stopping the server"):
             # Nobody else wants this lock for longer than a look at it takes.
@@ -202,6 +202,8 @@ class Server:
         """
         if os.getpid() != self.owner_pid:
             return False  # a forked child: the server is its parent's
+        if not self.folder.is_dir():
+            return True
         with FileLock(self.folder / "main.lock"):
             self._leave()
             if live_users(self.folder, prune=True):

@@ -58,6 +58,12 @@ def _over_tcp(url: URL, address: tuple[str, int]) -> URL:
     return kept.set(host=host, port=port).update_query_dict({"sslmode": "disable", "gssencmode": "disable"})
 
 
+def _as_text(url: URL) -> str:
+    # SQLAlchemy writes a space in an option as +, which it reads back and libpq does not: both know %20.
+    address, mark, options = url.render_as_string(hide_password=False).partition("?")
+    return address + mark + options.replace("+", "%20")
+
+
 class Shop:
     """The sample shop in a database of its own; see `open_shop`.
 
@@ -82,7 +88,7 @@ class Shop:
     def url(self) -> str:
         """The address for SQLAlchemy, with the driver psycopg; of your own server it may hold a password."""
         self._untouched = False
-        return self._url.render_as_string(hide_password=False)
+        return _as_text(self._url)
 
     @property
     def engine(self) -> Engine:
@@ -117,7 +123,7 @@ class Shop:
         self._untouched = False
         proxy = self._open_proxy(round_trip_ms)
         try:
-            yield _over_tcp(self._direct, proxy.address).render_as_string(hide_password=False)
+            yield _as_text(_over_tcp(self._direct, proxy.address))
         finally:
             self._proxies.remove(proxy)
             proxy.close()

@@ -25,6 +25,7 @@ sys.stdin.read()
 def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty PERFKIT_HOME with a short path, reachable for the server's account when we are root."""
     home = Path(tempfile.mkdtemp(prefix="pk", dir="/tmp"))
+    home.chmod(0o711)  # else root's server, which runs as another account, is moved elsewhere
     monkeypatch.setenv("PERFKIT_HOME", str(home))
     yield home
     stop()
@@ -64,7 +65,7 @@ def start_python() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
         )
         started.append(process)
         return process

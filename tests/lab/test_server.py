@@ -150,8 +150,12 @@ def test_a_home_with_an_awkward_name_works(scratch, monkeypatch, name):
         assert connection.execute(text("SELECT count(*) FROM users")).scalar() == 200
         with shop.network(0) as url, psycopg.connect(url.replace("+psycopg", "")) as slow:
             assert value(slow, "SELECT 1") == 1
+    folder = Path(embedded_server().address[0])
+    assert servers_of(home), "the server works somewhere else"
     assert stop() is True
     assert servers_of(home) == []
+    if not folder.is_relative_to(home):
+        folder.rmdir()
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root has this difficulty")
@@ -193,6 +197,20 @@ def test_a_folder_of_a_newer_version_is_left_alone(scratch):
     )
     with pytest.raises(LabError, match="newer perfkit"):
         embedded_server()
+
+
+def test_a_home_that_was_deleted_under_a_running_server_is_made_again(scratch):
+    open_shop().close()
+    servers = [psutil.Process(pid) for pid in servers_of(scratch)]
+    shutil.rmtree(cluster_of(scratch))
+    with open_shop() as shop, shop.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM users")).scalar() == 200
+    assert gone(servers)
+
+
+def test_stopping_before_starting_makes_nothing(scratch):
+    assert stop() is True
+    assert list(scratch.iterdir()) == []
 
 
 def test_somebody_elses_postgresql_folder_is_left_alone(scratch):
