@@ -140,7 +140,7 @@ class Notebook:
 
 def start_notebook() -> Notebook:
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
+    manager.start_kernel(extra_arguments=["--HistoryManager.hist_file=:memory:"])
     return Notebook(manager)
 
 
