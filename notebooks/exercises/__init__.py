@@ -1,0 +1,1 @@
+"""The questions of the notebooks: how an answer is judged, and the hints. Spoilers."""
