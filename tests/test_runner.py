@@ -105,9 +105,8 @@ class TestRunning:
     def test_a_notebook_older_than_cell_ids_is_read(self, run, tmp_path):
         path = tmp_path / "old.ipynb"
         path.write_text(
-            '{"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [{"cell_type":'
-            ' "code", "input": "6*7", "language": "python", "outputs": [], "collapsed": false, "metadata": {}}],'
-            ' "metadata": {}}]}'
+            '{"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"metadata": {}, "cells": ['
+            '{"cell_type": "code", "input": "6*7", "language": "python", "outputs": [], "metadata": {}}]}]}'
         )
 
         assert "42" in run(path).report.read_text()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from perfkit.cli import data, doctor, jupyter, report, rule, tour
-from perfkit.cli._shared import CommandError, complain
+from perfkit.cli._shared import CommandError, complain, say
 
 _COMMANDS = (tour, jupyter, report, data, doctor, rule)
 # 128 + SIGINT, as shells report a program that Ctrl-C ended.
@@ -56,7 +56,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"perfkit {version('perfkit')}\n")
+        say(f"perfkit {version('perfkit')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """Markdown cells to markup, with formulas as MathML instead of a script from elsewhere."""
 
 import html
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,10 @@ from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 
 from perfkit.report.highlight import highlight_cell, highlight_text
+
+_PICTURE = re.compile(
+    r"""(?P<start><img\b[^>]*?\bsrc\s*=\s*)(?P<quote>["'])(?P<source>[^"'>]+)(?P=quote)""", re.I
+)
 
 
 class _Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert carries no types
@@ -21,6 +26,17 @@ class _Renderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert carries no 
 
     def latex_environment(self, name: str, body: str) -> str:
         return formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", display="block")
+
+    def block_html(self, html: str) -> str:
+        # nbconvert embeds pictures by parsing each piece of HTML alone, which closes a <details> at once.
+        return _PICTURE.sub(self._embedded, html) + "\n"
+
+    def inline_html(self, html: str) -> str:
+        return _PICTURE.sub(self._embedded, html)
+
+    def _embedded(self, match: re.Match[str]) -> str:
+        source = self._src_to_base64(match.group("source"))
+        return f'{match.group("start")}"{source}"' if source else match.group()
 
     def block_code(self, code: str, info: str | None = None) -> str:
         language = (info or "").split(maxsplit=1)[0] if (info or "").strip() else ""

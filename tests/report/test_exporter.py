@@ -315,6 +315,21 @@ class TestCells:
         assert page.select_one(".error summary").get_text() == "Traceback, 100 lines"
         assert not page.select_one(".error details").has_attr("open")
 
+    def test_what_an_author_folds_stays_folded(self, make):
+        page, _ = make.export(
+            make.text("<details><summary>Answer</summary>\n\nIt is *lazy*.\n\n</details>\n\nNext.")
+        )
+
+        assert page.select_one(".text details em").get_text() == "lazy"
+        assert not page.find("p", string="Next.").find_parent("details")
+
+    def test_a_picture_in_html_travels_too(self, make, tmp_path):
+        (tmp_path / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+        page, _ = make.export(make.text('<p><img width="9" src="dot.svg" alt="dot"></p>'), folder=tmp_path)
+
+        assert page.select_one("img[width]")["src"].startswith("data:image/svg+xml")
+
     def test_a_missing_attachment_costs_no_report(self, make):
         page, _ = make.export(make.text("![x](attachment:gone.png)"))
 
