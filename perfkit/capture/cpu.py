@@ -41,6 +41,7 @@ class CpuCollector:
 
     def __init__(self) -> None:
         self._profile: ThreadProfile | None = None
+        self._halted: tuple[ThreadProfile, float, float] | None = None
         self._result: CpuProfile | None = None
         self._start_s = 0.0
         self._start_cpu_s = 0.0
@@ -69,22 +70,30 @@ class CpuCollector:
         # A frame of its own: the clock calls then are seen as perfkit's and left out with it.
         self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
 
-    def stop(self) -> CpuProfile:
-        """End the recording, in the thread that began it, and leave no profiler enabled.
-
-        Returns:
-            What was recorded; the same again when called again, and an empty profile if nothing was started.
-        """
+    def halt(self) -> None:
+        """End the recording, in the thread that began it, and leave no profiler enabled; quick."""
         global _active
         wall_s = time.perf_counter() - self._start_s
         cpu_s = time.thread_time() - self._start_cpu_s
         profile, self._profile = self._profile, None
         if profile is None:
-            return self._result or CpuProfile(ENGINE, 0.0, 0.0, 0.0, ())
+            return
         try:
             profile.stop()
         finally:
             _active = None
+        self._halted = (profile, wall_s, cpu_s)
+
+    def stop(self) -> CpuProfile:
+        """End the recording unless `halt` did, and put the profile together.
+
+        Returns:
+            What was recorded; the same again when called again, and an empty profile if nothing was started.
+        """
+        self.halt()
+        if self._halted is None:
+            return self._result or CpuProfile(ENGINE, 0.0, 0.0, 0.0, ())
+        (profile, wall_s, cpu_s), self._halted = self._halted, None
         block = block_profile(profile.entries(), started_in=self._started_in)
         self._result = _cpu_profile(block, wall_s, cpu_s, was_displaced=profile.was_displaced)
         return self._result

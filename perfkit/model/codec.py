@@ -4,13 +4,15 @@ import dataclasses
 import functools
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from perfkit.model.trace import Trace
 
 SCHEMA_VERSION = 1
+Decoder = Callable[[Any], Any]
+_PLAIN = (str, int, float, bool)
 
 
 class TraceFormatError(ValueError):
@@ -72,70 +74,107 @@ def loads(text: str) -> Trace:
 
 def encode(value: Any) -> Any:
     """Plain JSON values for a dataclass of this package and everything in it; defaults are left out."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.init)
-        return {field.name: encode(item) for field, item in fields if not _is_default(field, item)}
-    if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
+        found = {}
+        for name, default in _fields(type(value)):
+            item = getattr(value, name)
+            if item is not default and item != default:
+                found[name] = encode(item)
+        return found
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        items = []  # a loop, not a comprehension: a plan of 200 levels must not meet the recursion limit
+        for item in value:
+            items.append(encode(item))  # noqa: PERF401  see above
+        return items
     return value.value if isinstance(value, Enum) else value
-
-
-def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
-    """Defaults are left out: a trace of a million statements says each thing once."""
-    return field.default is not dataclasses.MISSING and (value is field.default or value == field.default)
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 def decode(hint: Any, value: Any) -> Any:
     """A value of the annotated type from plain JSON values; `TypeError` or `ValueError` if it is none."""
+    return _decoder(hint)(value)
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults of what a constructor takes; a field without a default equals nothing."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(cls) if field.init)
+
+
+@functools.cache
+def _decoder(hint: Any) -> Decoder:
+    """How to read a value of this type, worked out once: a trace may hold a million statements."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return _decode_union(get_args(hint), value)
+        return _optional(hint)
     if origin is tuple:
+        return _tuple(get_args(hint))
+    if origin is Literal:
+        return _literal(get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return _dataclass(hint)
+    return _scalar(hint)
+
+
+def _optional(hint: Any) -> Decoder:
+    (option,) = (option for option in get_args(hint) if option is not type(None))
+    inner = _decoder(option)
+    return lambda value: None if value is None else inner(value)
+
+
+def _tuple(options: tuple[Any, ...]) -> Decoder:
+    is_homogeneous = len(options) == 2 and options[1] is Ellipsis
+
+    def read(value: Any) -> Any:
         if not isinstance(value, list):
             raise TypeError(f"expected a list, got {type(value).__name__}")
-        return _decode_tuple(get_args(hint), value)
-    if origin is Literal:
-        if value not in get_args(hint):
-            raise ValueError(f"{value!r} is none of {get_args(hint)}")
+        readers = [_decoder(options[0])] * len(value) if is_homogeneous else [_decoder(o) for o in options]
+        items = []
+        for reader, item in zip(readers, value, strict=True):
+            items.append(reader(item))
+        return tuple(items)
+
+    return read
+
+
+def _literal(options: tuple[Any, ...]) -> Decoder:
+    def read(value: Any) -> Any:
+        if value not in options:
+            raise ValueError(f"{value!r} is none of {options}")
         return value
-    if dataclasses.is_dataclass(hint):
-        return _decode_dataclass(hint, value)
-    return _decode_scalar(hint, value)
+
+    return read
 
 
-def _decode_union(options: tuple[Any, ...], value: Any) -> Any:
-    if value is None:
-        return None
-    (option,) = (option for option in options if option is not type(None))
-    return decode(option, value)
+def _dataclass(cls: Any) -> Decoder:
+    hints: dict[str, Any] = {}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
+        if not hints:  # not before: the types of a tree name each other
+            hints.update(get_type_hints(cls))
+        found = {}
+        for name, _ in _fields(cls):
+            if name in value:
+                found[name] = _decoder(hints[name])(value[name])
+        return cls(**found)
+
+    return read
 
 
-def _decode_tuple(options: tuple[Any, ...], value: list[Any]) -> tuple[Any, ...]:
-    if len(options) == 2 and options[1] is Ellipsis:
-        return tuple(decode(options[0], item) for item in value)
-    return tuple(decode(option, item) for option, item in zip(options, value, strict=True))
+def _scalar(hint: Any) -> Decoder:
+    def read(value: Any) -> Any:
+        if type(value) is hint:
+            return value
+        if hint is float and type(value) is int:
+            return float(value)
+        if hint in _PLAIN:
+            raise TypeError(f"expected {hint.__name__}, got {type(value).__name__}")
+        is_enum = isinstance(hint, type) and issubclass(hint, Enum)
+        return hint(value) if is_enum else value
 
-
-def _decode_dataclass(cls: Any, value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
-    hints = _hints(cls)
-    known = {field.name for field in dataclasses.fields(cls) if field.init}
-    return cls(**{name: decode(hints[name], item) for name, item in value.items() if name in known})
-
-
-def _decode_scalar(hint: Any, value: Any) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint in (int, float, str, bool) and type(value) is not hint:
-        raise TypeError(f"expected {hint.__name__}, got {type(value).__name__}")
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(value)
-    return value
+    return read

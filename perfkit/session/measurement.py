@@ -139,14 +139,21 @@ class Measurement:
         return self._result._repr_mimebundle_(include, exclude)
 
     def _stop_collectors(self) -> None:
-        while self._running:
-            collector = self._running.pop()
-            try:
-                since = {"since": self._start} if collector is self._queries else {}
-                self._stopped[collector] = collector.stop(**since)
-            except Exception as error:
-                part = type(collector).__name__.removesuffix("Collector").lower()
-                self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
+        if self._cpu is not None:
+            self._cpu.halt()  # putting the profile together, below, must not count as the block's memory
+        for collector in (self._memory, self._cpu, self._queries):
+            if collector in self._running:
+                self._running.remove(collector)
+                self._stopped[collector] = self._stop_one(collector)
+
+    def _stop_one(self, collector: Any) -> Any:
+        try:
+            since = {"since": self._start} if collector is self._queries else {}
+            return collector.stop(**since)
+        except Exception as error:
+            part = type(collector).__name__.removesuffix("Collector").lower()
+            self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
+            return None
 
     def _trace(self, error: BaseException | None) -> Trace:
         log: QueryLog | None = self._stopped.get(self._queries)

@@ -82,3 +82,14 @@ def test_a_field_that_a_later_version_added_is_ignored():
 
 def test_a_trace_is_plain_json_without_not_a_number():
     assert json.loads(codec.dumps(trace(loop(2)))) == codec.trace_to_json(trace(loop(2)))
+
+
+def test_a_plan_of_two_hundred_levels_survives():
+    from perfkit.model.plan_builders import node, planned_trace
+
+    deep = node("Seq Scan", ms=1, rows=1)
+    for _ in range(200):
+        deep = node("Materialize", deep, ms=1, rows=1)
+    one = planned_trace(deep)
+
+    assert codec.loads(codec.dumps(one)) == one
