@@ -75,8 +75,8 @@ def _ratios(times: Times, found: peers.Peers, repeats: int, reasons: dict[str, s
         rows.append((label, *cells, f"{fixed:,.0f}"))
     how = (
         "Ratio of the medians of CPU time, and in brackets of time on the clock, to the same without a "
-        f"profiler; {repeats} fresh processes each, interleaved. The workload runs once "
-        "before, then garbage is collected. Apart from it: how long starting and stopping take, tidying up and reading the results included."
+        f"profiler; {repeats} fresh processes each, interleaved. The workload runs once before, then garbage "
+        "is collected. Apart from it: how long starting and stopping take, with all tidying up."
     )
     columns = ("profiler", *WORKLOADS, "start and stop, ms")
     return Table("Profilers, times the unprofiled run", columns, tuple(rows), (how,))
