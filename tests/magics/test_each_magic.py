@@ -73,7 +73,7 @@ def test_explain_of_sql_sends_nothing_but_the_statement_itself(notebook):
     assert notebook.value("len(counted.trace.queries)") == 0
 
 
-def test_explain_finds_the_engine_behind_an_async_one_and_a_connection_by_name(notebook):
+def test_explain_takes_a_connection_by_name(notebook):
     notebook.run("connection = engine.connect()")
     ran = notebook.run("%%explain -e connection\nSELECT 1")
     assert ran.status == "ok", ran.error

