@@ -148,7 +148,10 @@ class TestFailing:
         assert result.summary.failure.headline.startswith("FAILED at cell 1: CellTimeoutError")
         assert kernels() == []
 
-    def test_an_interrupt_ends_the_kernel_too(self, save, tmp_path):
+    @pytest.mark.parametrize(
+        "signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=str
+    )
+    def test_an_interrupt_ends_the_kernel_too(self, save, tmp_path, signals):
         path = save("open('started', 'w').close()", "import time; time.sleep(60)")
         call = f"report_notebook(Path({str(path)!r}), Path('o'))"
         program = f"from pathlib import Path; from perfkit.runner import *; {call}"
@@ -158,10 +161,13 @@ class TestFailing:
         _wait_for(tmp_path / "started", process)
         children = psutil.Process(process.pid).children(recursive=True)
 
-        process.send_signal(signal.SIGINT)
+        for number in signals:
+            process.send_signal(number)
+            threading.Event().wait(0.1)
         _, errors = process.communicate(timeout=30)
 
         assert "KeyboardInterrupt" in errors.splitlines()[-1]
+        assert "never retrieved" not in errors
         assert psutil.wait_procs(children, timeout=10)[1] == []
         assert not (tmp_path / "o" / "nb.html").exists()
 

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,11 +80,15 @@ def _command(arguments: argparse.Namespace, workspace: Workspace) -> list[str]:
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:
     """JupyterLab gets the terminal's Ctrl-C too, and asks before it ends: wait for its answer."""
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write_settings(folder: Path) -> Path:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import re
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -67,8 +70,26 @@ def execute(
         RunError: no kernel could be started.
         KeyboardInterrupt: the person interrupted; the kernel is gone by then.
     """
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, _handled(signal.SIGTERM, _as_interrupt):
         asyncio.run(_execute(notebook, folder, environment, timeout_s, on_cell, log))
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    """Whoever terminates this process wants its kernel gone too."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handle a signal for a while; only the main thread may, and only it gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 async def _execute(
@@ -90,8 +111,9 @@ async def _execute(
         await _start(client, dict(environment), log)
         await _run_cells(client, on_cell, log)
     finally:
-        # A second Ctrl-C must not cut the shutdown short: it would leave the kernel running.
-        await asyncio.shield(_stop(client))
+        # A second Ctrl-C must not cut the shutdown short, which takes some seconds at most.
+        with _handled(signal.SIGINT, signal.SIG_IGN):
+            await _stop(client)
 
 
 async def _start(client: Any, environment: dict[str, str], log: IO[bytes]) -> None:

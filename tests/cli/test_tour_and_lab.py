@@ -150,8 +150,7 @@ class TestLab:
             kernels = json.load(opener.open(f"{address}/api/kernelspecs?token={token}", timeout=30))
         finally:
             children = psutil.Process(process.pid).children(recursive=True)
-            for child in children:
-                child.send_signal(signal.SIGTERM)
+            process.terminate()
             code = process.wait(timeout=30)
 
         assert start.split("?")[0].endswith(("/lab", "/lab/tree/notebooks/00_start_here.ipynb"))
