@@ -67,7 +67,7 @@ def summary(trace: Trace, diagnosis: Diagnosis) -> str:
     parts = []
     if trace.queries is not None:
         parts.append(queries.summary(trace))
-    else:
+    elif trace.plans is None:
         parts.append(milliseconds(trace.duration_ms))
     if trace.memory is not None:
         parts.append(f"memory peak {megabytes(trace.memory.peak_bytes)}")

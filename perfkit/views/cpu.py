@@ -10,10 +10,8 @@ from perfkit.views._html import (
     Content,
     Html,
     bar,
-    card,
     code,
     details,
-    heading,
     join,
     paragraph,
     section,
@@ -90,7 +88,7 @@ def as_html(profile: CpuProfile, top: int = 15) -> Html:
         profile: what to show.
         top: how many functions of each group.
     """
-    parts: list[Content] = [heading("CPU profile", profile.engine), _tiles(profile)]
+    parts: list[Content] = [_tiles(profile)]
     parts.append(paragraph(coverage_line(profile)))
     parts += [paragraph(note, quiet=True) for note in profile.notes]
     for title, group in _groups(profile):
@@ -105,7 +103,7 @@ def as_html(profile: CpuProfile, top: int = 15) -> Html:
             flame.as_html(profile),
             _neighbours(profile),
         ]
-    return card(*parts)
+    return join(parts)
 
 
 def _worst_first(functions: Sequence[FunctionProfile]) -> list[FunctionProfile]:

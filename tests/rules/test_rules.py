@@ -97,3 +97,20 @@ def test_a_cause_is_reported_once_though_two_rules_see_it():
     findings = diagnose(trace(authors)).findings
 
     assert [finding.rule for finding in findings] == ["n-plus-one"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "option"),
+    [
+        ("SELECT p.id FROM posts p WHERE ? = p.author_id", "selectinload"),
+        ("SELECT p.id FROM posts p WHERE ?::BIGINT = p.author_id", "selectinload"),
+        ("SELECT u.id FROM users u WHERE u.id = ?", "joinedload"),
+        ("SELECT u.id FROM users u WHERE u.id = ?::BIGINT", "joinedload"),
+    ],
+)
+def test_a_collection_is_loaded_by_a_list_of_keys_and_a_single_object_by_a_join(statement, option):
+    from perfkit.model.builders import loop, trace
+
+    (finding,) = diagnose(trace(loop(5, statement, relationship="Post.author"))).findings
+
+    assert f"options({option}(Post.author))" in finding.advice
