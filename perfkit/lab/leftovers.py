@@ -12,11 +12,14 @@ _END_S = 5.0
 
 def postgres_processes(data: Path) -> list[psutil.Process]:
     """Return every process of PostgreSQL that works in this data folder: each makes it its current folder."""
-    return [
-        process
-        for process in psutil.process_iter(["name", "cwd"])
-        if str(process.info["name"]).startswith("postgres") and process.info["cwd"] == str(data)
-    ]
+    found = []
+    for process in psutil.process_iter(["name"]):
+        try:
+            if str(process.info["name"]).startswith("postgres") and process.cwd() == str(data):
+                found.append(process)
+        except psutil.Error:
+            pass  # it has ended, or is another account's
+    return found
 
 
 def postmaster(data: Path) -> psutil.Process | None:
