@@ -1,5 +1,6 @@
 """Traces in one line: for the rules' examples, the tests, and anyone who writes a rule."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -64,6 +65,12 @@ def loop(
         )
         for number in range(count)
     ]
+
+
+def alternating(*loops: list[QuerySpan]) -> list[QuerySpan]:
+    """The statements of several loops as one loop sends them: one of each, row by row."""
+    rows = itertools.zip_longest(*loops)
+    return [span for row in rows for span in row if span is not None]
 
 
 def commits(count: int, *, site: CodeLocation | None = None, **fields: Any) -> tuple[TransactionEvent, ...]:

@@ -27,13 +27,13 @@ Stays silent when
     The parameters are all equal (that is duplicate-query). The statements come from within one call into
     SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
     OFFSET or by the last key. Each statement already asks for a list of keys. It reads the schema. It
-    failed and was tried again.
+    failed and was tried again. The loop sends several shapes for each row (that is m-plus-n).
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
 from perfkit.model.query import QuerySpan, busy_ms
 from perfkit.model.trace import Trace
@@ -43,17 +43,12 @@ from perfkit.rules._groups import (
     by_shape_and_line,
     have_different_parameters,
     indexes_of,
+    loops_of_several_shapes,
+    source_of,
     spans_of,
 )
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import (
-    has_key_list,
-    is_catalogue,
-    is_page_walk,
-    is_read,
-    key_column,
-    loads_collection,
-)
+from perfkit.rules._statements import is_row_lookup_in_loop, key_column, loads_collection
 
 
 def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
@@ -63,26 +58,18 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
     """
-    for members in by_shape_and_line(trace, _is_candidate):
-        if len(members) >= min_repeats and have_different_parameters(members):
-            yield _finding(trace, members)
-
-
-def _is_candidate(span: QuerySpan) -> bool:
-    return (
-        span.loop_id is not None
-        and span.status == "ok"
-        and span.column_load is None
-        and is_read(span)
-        and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
-    )
+    shared = {index for members in loops_of_several_shapes(trace) for index in indexes_of(members)}
+    for members in by_shape_and_line(trace, is_row_lookup_in_loop):
+        own = [member for member in members if member[0] not in shared]
+        if len(own) >= min_repeats and have_different_parameters(own):
+            yield _finding(trace, own)
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans = spans_of(members)
     first = spans[0]
     loop_site = busiest_loop(spans)
-    cause = _source(trace, members)
+    cause = source_of(trace, members, len(members))
     saving_ms = busy_ms(spans) * (len(spans) - 1) / len(spans)
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     return Finding(
@@ -101,17 +88,6 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         round_trips=len(spans) - 1,
         evidence=(_evidence(spans, cause),),
     )
-
-
-def _source(trace: Trace, members: list[Member]) -> QuerySpan | None:
-    """The 1 of N+1: the last statement before the loop that returned as many rows, or may have."""
-    first_index, first = members[0]
-    for span in reversed((trace.queries or ())[:first_index]):
-        if span.fingerprint == first.fingerprint or not is_read(span):
-            continue
-        if span.returned_rows is None or span.returned_rows >= len(members):
-            return span
-    return None
 
 
 def _advice(first: QuerySpan, cause: QuerySpan | None) -> str:
@@ -189,6 +165,10 @@ RULE = Rule(
         trace(loop(9, "SELECT * FROM t WHERE id > ? ORDER BY id LIMIT ?"), name="a walk over pages by key"),
         trace(loop(9, "SELECT * FROM t WHERE id IN (…)"), name="lists of keys in chunks"),
         trace(loop(9, "SELECT oid FROM pg_catalog.pg_class WHERE relname = ?"), name="reflection"),
+        trace(
+            alternating(loop(4, _LAZY), loop(4, "SELECT * FROM t WHERE id = ?")),
+            name="two shapes a row, which are one cause",
+        ),
         trace(loop(9, "INSERT INTO t VALUES (?)"), name="writes, which are another matter"),
         trace(loop(9, "SELECT * FROM t WHERE id = ? FOR UPDATE"), name="locks taken one by one"),
         trace(
