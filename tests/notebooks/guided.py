@@ -93,4 +93,5 @@ def printed(notebook: Any, cell_id: str) -> str:
 
 
 def said(notebook: Any, cell_id: str) -> str:
-    return "\n".join(data.get("text/plain", "") for data in _bundles(cell(notebook, cell_id)))
+    bundles = _bundles(cell(notebook, cell_id))
+    return "\n".join(data.get("text/markdown") or data.get("text/plain", "") for data in bundles)
