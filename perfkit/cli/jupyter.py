@@ -94,9 +94,9 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 def _write_settings(folder: Path) -> Path:
     """Write default settings and a kernel of this very interpreter, one folder for each interpreter."""
     folder = folder / hashlib.sha256(sys.executable.encode()).hexdigest()[:10]
-    kernel = {
+    kernel = {  # named as in the notebooks, which would count as changed under another name
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3 (perfkit)",
+        "display_name": "Python 3 (ipykernel)",
         "language": "python",
         "metadata": {"debugger": True},
     }
