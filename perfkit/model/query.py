@@ -48,6 +48,7 @@ class QuerySpan:
     driver: str = "sqlalchemy"
     connection_id: int = 0
     is_background: bool = False
+    parameter_count: int | None = None
 
     @property
     def end_ms(self) -> float:
