@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 import zipfile
 from pathlib import Path
@@ -79,9 +80,13 @@ def test_the_smallest_tour_runs_from_an_empty_environment(wheel, version, tmp_pa
         str(wheel),
     ]
     subprocess.run(install, check=True, capture_output=True)
-    tour, home = tmp_path / "tour", tmp_path / "home"
-
-    result = run_tour(binaries / "perfkit", tour, home)
+    tour = tmp_path / "tour"
+    # Not in tmp_path: as root, the server's own account could not reach it.
+    home = Path(tempfile.mkdtemp(prefix="pk", dir="/tmp" if os.name == "posix" else None))
+    try:
+        result = run_tour(binaries / "perfkit", tour, home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert (tour / "reports" / "index.html").exists()

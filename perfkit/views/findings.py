@@ -53,7 +53,7 @@ def _finding_html(finding: Finding) -> Html:
     title = join(
         [pill(finding.severity, finding.severity), tag("span", finding.message, "font-weight:600")], " "
     )
-    code_tag = tag("span", f"{finding.code} {finding.rule}", "opacity:.6;margin-left:8px;font-size:11.5px")
+    code_tag = tag("span", f"{finding.code} {finding.rule}", "opacity:.72;margin-left:8px;font-size:11.5px")
     rows = [
         _place("Line", finding.location),
         _place("Loop", finding.loop),
@@ -83,7 +83,7 @@ def _place(label: str, location: CodeLocation | None) -> Html:
 def _fact(label: str, content: Html | str | None) -> Html:
     if not content:
         return Html("")
-    name = tag("span", label, "display:inline-block;min-width:52px;opacity:.65")
+    name = tag("span", label, "display:inline-block;min-width:52px;opacity:.72")
     return tag("div", join([name, content], " "))
 
 
