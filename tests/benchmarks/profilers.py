@@ -35,7 +35,7 @@ Times = dict[str, dict[str, list[list[float]]]]
 
 def run(*, quick: bool) -> list[Table]:
     """Measure; four minutes, one when quick."""
-    found, repeats = peers.install(), 3 if quick else 9
+    found, repeats = peers.install(), 3 if quick else 7
     reasons = {
         name: found.reasons[package] for name, package in PROFILERS.items() if package in found.reasons
     }

@@ -168,7 +168,7 @@ def _bulk_rows(count: int, repeats: int) -> list[tuple[str, ...]]:
     text_s, report_s = (median(run[key] for run in mine) for key in ("text_s", "bundle_s"))
     block_s, bare_s = (median(run["block_s"] for run in runs) for runs in (mine, bare))
     counted, limit_s = mine[0]["counted"], BULK_TARGETS_S[count]
-    sizes = f"text {mine[0]['text_bytes'] / 1e3:,.0f} kB, HTML {mine[0]['html_bytes'] / 1e3:,.0f} kB"
+    parts = (f"{part} {mine[0][f'{part}_bytes'] / 1e6:,.1f} MB" for part in ("text", "html", "trace"))
     name = f"{count:,} statements"
     rows = [
         (f"{name}: counted", f"{counted:,}", "exact", verdict(counted == count)),
@@ -180,7 +180,7 @@ def _bulk_rows(count: int, repeats: int) -> list[tuple[str, ...]]:
             f"at most {limit_s:g} s",
             verdict(report_s <= limit_s),
         ),
-        (f"{name}: size of the report", sizes, "", ""),
+        (f"{name}: size of the report", ", ".join(parts), "", ""),
     ]
     memory = f"{recording / 1e6:,.0f} MB, {peak / 1e6:,.0f} MB with the report"
     is_large = count == max(BULK_TARGETS_S)
