@@ -1,20 +1,32 @@
 """Every test, whatever it does, leaves nothing of perfkit behind in the process."""
 
+import sqlite3
 import sys
 import threading
 
+import psycopg
 import pytest
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.pool import Pool, SingletonThreadPool
 
-EVENTS = ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback")
+EVENTS = {
+    Engine: ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback"),
+    Dialect: ("handle_error", "do_connect"),
+    Pool: ("connect", "checkout", "checkin", "detach"),
+}
+WRAPPED = (
+    Pool, SingletonThreadPool, psycopg.Connection, psycopg.AsyncConnection, psycopg.Cursor,
+    psycopg.ServerCursor, psycopg.AsyncCursor, psycopg.AsyncServerCursor, psycopg.Transaction,
+    psycopg.AsyncTransaction, sqlite3,
+)  # fmt: skip
 
 
 def leftovers() -> dict[str, object]:
     """What perfkit could have left in this process."""
     monitoring = getattr(sys, "monitoring", None)
     return {
-        "listeners": {name: _listeners(Engine, name) for name in EVENTS},
-        "error listeners": _listeners(Dialect, "handle_error"),
+        "listeners": [_listeners(owner, name) for owner, names in EVENTS.items() for name in names],
+        "methods": [dict(vars(owner)) for owner in WRAPPED],
         "threads": sorted(t.name for t in threading.enumerate() if t.name.startswith("perfkit")),
         "profiler": sys.getprofile(),
         "tools": [monitoring.get_tool(i) for i in range(6)] if monitoring else [],

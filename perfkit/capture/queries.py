@@ -2,6 +2,8 @@
 
 from time import perf_counter
 
+from perfkit.capture.pool_hooks import PoolHooks
+from perfkit.capture.psycopg_hooks import PsycopgHooks
 from perfkit.capture.recorder import QueryLog, Recorder
 from perfkit.capture.sqlalchemy_hooks import SqlalchemyHooks
 
@@ -17,11 +19,17 @@ class QueryCollector:
 
     def __init__(self, *, keep_samples: bool = False) -> None:
         self._recorder = Recorder(keep_samples=keep_samples)
-        self._hooks = (SqlalchemyHooks(self._recorder),)
+        sqlalchemy = SqlalchemyHooks(self._recorder)
+        self._hooks = (
+            sqlalchemy,
+            PoolHooks(self._recorder),
+            PsycopgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
+        )
 
     def start(self) -> None:
         """Begin to record."""
         self._recorder.block_start = perf_counter()
+        self._recorder.look_around()
         for hooks in self._hooks:
             hooks.install()
 

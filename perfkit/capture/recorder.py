@@ -8,14 +8,16 @@ from time import perf_counter
 from types import FrameType
 from typing import Any, Literal
 
+from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
+from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder, Position
 from perfkit.capture.orm import NO_LOAD, OrmLoad
 from perfkit.capture.parameters import ParameterNames
 from perfkit.capture.places import Places
 from perfkit.capture.rows import RowCount
 from perfkit.capture.samples import StatementSample
-from perfkit.model.connection import TransactionEvent
+from perfkit.model.connection import PoolActivity, TransactionEvent
 from perfkit.model.query import QuerySpan
 
 TransactionKind = Literal["begin", "commit", "rollback"]
@@ -31,15 +33,16 @@ class QueryLog:
     duration_ms: float
     samples: tuple[StatementSample, ...] = ()
     notes: tuple[str, ...] = ()
+    pool: PoolActivity | None = None
 
 
 class Record:
     """A statement while it runs. Mutable and small: there may be a million of them."""
 
     __slots__ = (
-        "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type", "load",
-        "parameters", "position", "rows", "serial", "shape_source", "start", "system_name", "task_id",
-        "thread_id",
+        "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
+        "is_background", "load", "parameters", "position", "rows", "serial", "shape_source", "start",
+        "system_name", "task_id", "thread_id",
     )  # fmt: skip
 
     def __init__(self, serial: int, shape_source: str, system_name: str, driver: str) -> None:
@@ -59,6 +62,7 @@ class Record:
         self.batch_size = 1
         self.context_id = 0
         self.connection_id = 0
+        self.is_background = False
 
 
 @dataclass(slots=True)
@@ -85,11 +89,17 @@ class Recorder:
         self._frames: list[_Frame] = []
         self._serials = itertools.count()
         self._loops = LoopFinder()
+        self._background = Background()
+        self._loans = Loans()
         self._parameter_names = ParameterNames()
         self._connections: dict[int, int] = {}
         self._connection_numbers = itertools.count(1)
         self._samples: dict[str, StatementSample] | None = {} if keep_samples else None
         self._notes: dict[str, None] = {}
+
+    def look_around(self) -> None:
+        """Remember who is at work before the block begins."""
+        self._background.look()
 
     def new(self, shape_source: str, system_name: str, driver: str) -> Record:
         """Count a statement that is about to be sent."""
@@ -106,10 +116,16 @@ class Recorder:
             parameters: the driver's own; only a name for them is kept.
             connection: the driver's connection; only a number for it is kept.
         """
+        task = _current_task()
         record.thread_id = threading.get_ident()
-        record.task_id = _task_name()
+        record.task_id = task.get_name() if task else None
+        record.is_background = self._background.covers(record.thread_id, task)
         record.parameters = self._parameter_names.name(parameters)
         record.connection_id = self.connection_number(connection)
+        self.place(record, frame)
+
+    def place(self, record: Record, frame: FrameType | None) -> None:
+        """Find the line and the loop of a statement whose shape is known."""
         record.position = self._loops.locate(frame, record.shape_source, record.serial)
 
     def sample(self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool) -> None:
@@ -126,6 +142,14 @@ class Recorder:
         number = self.connection_number(connection)
         self._frames.append(_Frame(kind, perf_counter(), number, serial, position))
 
+    def ask(self, pool: Any, frame: FrameType | None) -> Loan:
+        """Count a request to a pool that is about to be made."""
+        serial = next(self._serials)
+        position = self._loops.locate(frame, "connection", serial)
+        loan = Loan(self._loans.pool_number(pool), serial, threading.get_ident(), position)
+        self._loans.add(loan)
+        return loan
+
     def connection_number(self, connection: Any) -> int:
         """A number for a connection, by identity, without keeping it."""
         known = self._connections.get(id(connection))
@@ -140,6 +164,7 @@ class Recorder:
     def forget(self) -> None:
         """Take the marks off the frames that still run."""
         self._loops.forget()
+        self._background.forget()
 
     def log(self) -> QueryLog:
         """What was recorded so far."""
@@ -149,7 +174,9 @@ class Recorder:
         spans = tuple(self._span(record, end, places) for record in self.records)
         frames = tuple(self._event(frame, places) for frame in self._frames)
         samples = self._finished_samples(spans)
-        return QueryLog(spans, frames, (end - self.block_start) * 1000, samples, tuple(self._notes))
+        pool = self._loans.activity(self.block_start, self._loops, places)
+        duration_ms = (end - self.block_start) * 1000
+        return QueryLog(spans, frames, duration_ms, samples, tuple(self._notes), pool)
 
     def _span(self, record: Record, end: float, places: Places) -> QuerySpan:
         text = fingerprint(record.shape_source, record.system_name)
@@ -180,6 +207,7 @@ class Recorder:
             column_load_kind=record.load.column_kind,
             driver=record.driver,
             connection_id=record.connection_id,
+            is_background=record.is_background,
         )
 
     def _event(self, frame: _Frame, places: Places) -> TransactionEvent:
@@ -207,8 +235,7 @@ class Recorder:
         return tuple(self._samples.values())
 
 
-def _task_name() -> str | None:
+def _current_task() -> "asyncio.Task[Any] | None":
     if asyncio._get_running_loop() is None:  # current_task raises, at five times the cost
         return None
-    task = asyncio.current_task()
-    return task.get_name() if task else None
+    return asyncio.current_task()

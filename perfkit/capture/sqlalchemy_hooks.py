@@ -13,6 +13,8 @@ from perfkit.capture.rows import count_rows
 
 # perfkit's own statements carry this execution option and are never counted.
 INTERNAL_OPTION = "perfkit_internal"
+_Work = tuple[Record | None, Any, int | None]
+_NOTHING: _Work = (None, None, None)
 _FRAMES: tuple[TransactionKind, ...] = ("begin", "commit", "rollback")
 
 
@@ -21,7 +23,11 @@ class SqlalchemyHooks:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._open: dict[int, Record] = {}
+        # By number, the driver's cursors and async drivers' connections that SQLAlchemy is sending on: their
+        # own hooks leave those to us. The cursor is kept, so that its number is not given to another one.
+        self.at_work: dict[int, _Work] = {}
+        # Begins, commits and rollbacks that we counted and the driver has still to send.
+        self.framing: dict[int, TransactionKind] = {}
         self._listeners: list[tuple[str, Any]] = []
 
     def install(self) -> None:
@@ -37,7 +43,8 @@ class SqlalchemyHooks:
         while self._listeners:
             name, function = self._listeners.pop()
             event.remove(Engine, name, function)
-        self._open.clear()
+        self.at_work.clear()
+        self.framing.clear()
 
     def _listen(self, name: str, function: Any) -> None:
         event.listen(Engine, name, function)
@@ -45,10 +52,11 @@ class SqlalchemyHooks:
 
     def _framed(self, kind: TransactionKind) -> Any:
         def count(connection: Connection) -> None:
-            if connection.get_execution_options().get(INTERNAL_OPTION):
-                return
             try:
-                self._recorder.transaction(kind, sys._getframe(1), _driver_connection(connection))
+                driver_connection = _driver_connection(connection)
+                self.framing[id(driver_connection)] = kind
+                if not connection.get_execution_options().get(INTERNAL_OPTION):
+                    self._recorder.transaction(kind, sys._getframe(1), driver_connection)
             except Exception as error:
                 self._recorder.note(
                     f"Some transactions were not counted ({type(error).__name__} in perfkit)."
@@ -66,20 +74,22 @@ class SqlalchemyHooks:
         executemany: bool,
     ) -> None:
         """Count the statement, then look around. Whatever goes wrong here is ours, never the user's."""
+        driver_connection = _driver_connection(connection)
         if connection.get_execution_options().get(INTERNAL_OPTION):
+            self._leave_to_us(None, connection, cursor, driver_connection)
             return
         compiled = getattr(context, "compiled", None)
         # The compiled text is the same however long a list is, and whatever a comment hook appends.
         shape_source = compiled.string if compiled is not None else statement
         record = self._recorder.new(shape_source, connection.dialect.name, "sqlalchemy")
-        self._open[id(context)] = record
+        self._leave_to_us(record, connection, cursor, driver_connection)
         try:
             record.context_id = id(context)
             record.load = orm_load(context)
             if executemany and isinstance(parameters, list | tuple):
                 record.batch_size = len(parameters)
             self._recorder.describe(
-                record, sys._getframe(1), None if executemany else parameters, _driver_connection(connection)
+                record, sys._getframe(1), None if executemany else parameters, driver_connection
             )
             self._recorder.sample(record, statement, parameters, connection.engine, executemany)
         except Exception as error:
@@ -98,7 +108,7 @@ class SqlalchemyHooks:
         executemany: bool,
     ) -> None:
         end = perf_counter()
-        record = self._open.pop(id(context), None)
+        record = self._done(cursor)
         if record is None:
             return
         record.end = end
@@ -110,10 +120,26 @@ class SqlalchemyHooks:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
 
     def _failed(self, failure: Any) -> None:
-        record = self._open.pop(id(failure.execution_context), None)
+        record = self._done(getattr(failure.execution_context, "cursor", None))
         if record is not None:
             record.end = perf_counter()
             record.error_type = type(failure.original_exception).__name__
+
+    def _leave_to_us(
+        self, record: Record | None, connection: Connection, cursor: Any, driver_connection: Any
+    ) -> None:
+        """Tell the driver's hook, if it has one, that this statement is counted here."""
+        if connection.dialect.is_async:
+            key = id(driver_connection)
+            self.at_work[id(cursor)] = self.at_work[key] = (record, cursor, key)
+        else:
+            self.at_work[id(cursor)] = (record, cursor, None)
+
+    def _done(self, cursor: Any) -> Record | None:
+        record, _, key = self.at_work.pop(id(cursor), _NOTHING)
+        if key is not None:
+            self.at_work.pop(key, None)
+        return record
 
 
 def sent_rows(cursor: Any) -> int | None:
@@ -125,4 +151,7 @@ def sent_rows(cursor: Any) -> int | None:
 
 
 def _driver_connection(connection: Connection) -> Any:
-    return connection.connection.dbapi_connection
+    dbapi_connection = connection.connection.dbapi_connection
+    if connection.dialect.is_async:
+        return getattr(dbapi_connection, "driver_connection", dbapi_connection)
+    return dbapi_connection

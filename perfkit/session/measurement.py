@@ -166,6 +166,7 @@ class Measurement:
             duration_ms=self._duration_ms or 0.0,
             queries=log.spans if log else None,
             transactions=log.transactions if log else None,
+            pool=log.pool if log else None,
             plans=plans,
             cpu=cpu,
             memory=memory,

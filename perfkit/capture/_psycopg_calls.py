@@ -1,0 +1,216 @@
+"""What one block records of psycopg's calls: statements, their rows, and what frames them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
+from types import FrameType
+from typing import Any, NamedTuple
+
+from perfkit.capture.pool_hooks import is_pool_at_work
+from perfkit.capture.recorder import Record, Recorder, TransactionKind
+
+# The text of a composed statement is known only once psycopg has put it together.
+_COMPOSED = "a composed statement"
+
+
+class Sending(NamedTuple):
+    """A statement on its way."""
+
+    record: Record
+    is_composed: bool
+    frame: FrameType
+
+
+class PsycopgCalls:
+    """Tells a recorder of calls into psycopg. Whatever goes wrong in it is ours, never the user's.
+
+    Args:
+        recorder: where statements are counted.
+        framing: the begins, commits and rollbacks that SQLAlchemy has reported, by connection.
+        psycopg: the library.
+    """
+
+    def __init__(self, recorder: Recorder, framing: dict[int, TransactionKind], psycopg: Any) -> None:
+        self.is_active = True
+        self._recorder = recorder
+        self._framing = framing
+        self._idle = psycopg.pq.TransactionStatus.IDLE
+        self._server_cursors = (psycopg.ServerCursor, psycopg.AsyncServerCursor)
+
+    def send(
+        self,
+        cursor: Any,
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        frame: FrameType,
+        many: bool = False,
+    ) -> Sending | None:
+        """Count a statement; `None` where it is none of the block's."""
+        if not self.is_active or is_pool_at_work(frame):
+            return None
+        query = args[0] if args else options.get("query", options.get("statement"))
+        text = _text(query)
+        connection = cursor.connection
+        if not connection.autocommit and self.is_idle(connection):
+            self.frame("begin", connection, frame)
+        record = self._recorder.new(text or _COMPOSED, "postgresql", "psycopg")
+        try:
+            parameters = args[1] if len(args) > 1 else options.get("params")
+            self._recorder.describe(record, frame, None if many else parameters, connection)
+        except Exception as error:
+            self._recorder.note(
+                f"Details of some statements are missing ({type(error).__name__} in perfkit)."
+            )
+        record.start = perf_counter()
+        return Sending(record, text is None, frame)
+
+    def sent(self, sending: Sending | None, cursor: Any) -> None:
+        """A statement was answered."""
+        if sending is not None:
+            sending.record.end = perf_counter()
+            self.finish(sending, cursor, self._rows)
+
+    def sent_many(self, sending: Sending | None, cursor: Any, options: dict[str, Any]) -> None:
+        """An `executemany` was answered."""
+        if sending is not None:
+            sending.record.end = perf_counter()
+            self.finish(sending, cursor, _row_count if options.get("returning") else _no_rows)
+
+    def copied(self, sending: Sending | None, cursor: Any) -> None:
+        """A COPY is over."""
+        if sending is not None:
+            sending.record.end = perf_counter()
+            self.finish(sending, cursor, _row_count)
+
+    def failed(self, sending: Sending | None, cursor: Any, error: BaseException) -> None:
+        """A statement ended with an error."""
+        if sending is not None:
+            sending.record.end = perf_counter()
+            sending.record.error_type = type(error).__name__
+            self.finish(sending, cursor, None)
+
+    def finish(self, sending: Sending, cursor: Any, rows: Callable[[Any], int | None] | None) -> None:
+        """Read what only the cursor knows."""
+        try:
+            if sending.is_composed:
+                self._name(sending, cursor)
+            if rows is not None:
+                sending.record.rows = rows(cursor)
+        except Exception as error:
+            self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
+
+    def is_idle(self, connection: Any) -> bool:
+        """Whether the connection is in no transaction, as far as the server has told."""
+        return bool(connection.pgconn.transaction_status == self._idle)
+
+    def frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
+        """Count a begin, commit or rollback, unless SQLAlchemy has counted it."""
+        if self._framing.pop(id(connection), None) == kind or not self.is_active or is_pool_at_work(frame):
+            return
+        try:
+            self._recorder.transaction(kind, frame, connection)
+        except Exception as error:
+            self._recorder.note(f"Some transactions were not counted ({type(error).__name__} in perfkit).")
+
+    def end(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
+        """Count a commit or rollback that has something to end."""
+        if self.is_idle(connection):
+            self._framing.pop(id(connection), None)
+        else:
+            self.frame(kind, connection, frame)
+
+    def _name(self, sending: Sending, cursor: Any) -> None:
+        """Give a composed statement its text, and so its shape and its loop."""
+        query = getattr(cursor, "_query", None)  # documented as psycopg's aid for debugging
+        if query is not None:
+            sending.record.shape_source = query.query.decode("utf-8", "replace")
+            self._recorder.place(sending.record, sending.frame)
+
+    def _rows(self, cursor: Any) -> int | None:
+        """Rows that came; unknown while a pipeline waits, and for a cursor that lives in the server."""
+        result = cursor.pgresult
+        if result is None or isinstance(cursor, self._server_cursors):
+            return None
+        return int(result.ntuples)
+
+
+class StreamWatch:
+    """Counts the rows of a stream, and the time that the program waits for them."""
+
+    def __init__(self, sending: Sending | None) -> None:
+        self._sending = sending
+        self._rows = 0
+        self._busy = 0.0
+        self._since = perf_counter()
+
+    def received(self) -> None:
+        """A row came."""
+        self._rows += 1
+        self._busy += perf_counter() - self._since
+
+    def resume(self) -> None:
+        """The program asks for the next row."""
+        self._since = perf_counter()
+
+    def over(self) -> None:
+        """The last row had come."""
+        self._busy += perf_counter() - self._since
+
+    def ended(self, calls: PsycopgCalls, cursor: Any, error: BaseException | None) -> None:
+        """Report the stream; one that was left early is no error."""
+        if self._sending is None:
+            return
+        record = self._sending.record
+        record.end = record.start + self._busy
+        if error is not None and not isinstance(error, GeneratorExit):
+            record.error_type = type(error).__name__
+        calls.finish(self._sending, cursor, lambda _: self._rows)
+
+
+def count_sets(sending: Sending | None, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Learn the batch size of an `executemany`.
+
+    Args:
+        sending: the statement.
+        args: positional arguments of the call.
+        options: named ones; changed where they hold the sets.
+
+    Returns:
+        The positional arguments, in which an iterator of sets is replaced by one that counts them.
+    """
+    if sending is None:
+        return args
+    if len(args) > 1:
+        return (args[0], _counted(args[1], sending.record), *args[2:])
+    if "params_seq" in options:
+        options["params_seq"] = _counted(options["params_seq"], sending.record)
+    return args
+
+
+def _counted(sets: Any, record: Record) -> Any:
+    if type(sets) in (list, tuple):
+        record.batch_size = len(sets)
+        return sets
+    return _counting(sets, record)
+
+
+def _counting(sets: Iterable[Any], record: Record) -> Iterator[Any]:
+    record.batch_size = 0
+    for parameters in sets:
+        record.batch_size += 1
+        yield parameters
+
+
+def _text(query: Any) -> str | None:
+    """The text of a statement; `None` for one that psycopg has still to put together."""
+    if type(query) is str:
+        return query
+    return query.decode("utf-8", "replace") if type(query) is bytes else None
+
+
+def _no_rows(cursor: Any) -> int:
+    return 0
+
+
+def _row_count(cursor: Any) -> int | None:
+    count = cursor.rowcount
+    return count if isinstance(count, int) and count >= 0 else None

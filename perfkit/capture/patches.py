@@ -1,0 +1,66 @@
+"""Methods replaced for the length of a block, by any number of blocks, and put back in any order."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., Any]
+Wrap = Callable[[Function], Function]
+
+_lock = threading.RLock()
+_sites: dict[tuple[int, str], "_Site"] = {}
+
+
+class _Site:
+    """One method and the blocks that watch it, the outermost first."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner = owner
+        self.name = name
+        self.original: Function = vars(owner)[name]
+        self.current = self.original
+        self.layers: list[tuple[Patches, Wrap]] = []
+
+    def is_ours(self) -> bool:
+        return vars(self.owner).get(self.name) is self.current
+
+    def rebuild(self) -> None:
+        """Stack the layers anew. A method that somebody replaced after us is theirs: it stays."""
+        if not self.is_ours():
+            return
+        function = self.original
+        for _, wrap in self.layers:
+            function = wrap(function)
+        self.current = function
+        setattr(self.owner, self.name, function)
+
+
+class Patches:
+    """The methods that one block watches. A wrapper must pass calls on once its block is over."""
+
+    def replace(self, owner: Any, name: str, wrap: Wrap) -> None:
+        """Put a wrapper around a method.
+
+        Args:
+            owner: the class or module that defines the method itself.
+            name: the method; nothing happens where `owner` does not define it.
+            wrap: makes the wrapper; called again whenever another block begins or ends.
+        """
+        if name not in vars(owner):
+            return
+        with _lock:
+            site = _sites.get((id(owner), name))
+            if site is None or not site.is_ours():
+                site = _sites[id(owner), name] = _Site(owner, name)
+            site.layers.append((self, wrap))
+            site.rebuild()
+
+    def restore(self) -> None:
+        """Take all wrappers of this block away, those of other blocks stay. Idempotent."""
+        with _lock:
+            for key, site in list(_sites.items()):
+                if any(owner is self for owner, _ in site.layers):
+                    site.layers = [layer for layer in site.layers if layer[0] is not self]
+                    site.rebuild()
+                if not site.layers:
+                    del _sites[key]

@@ -1,0 +1,280 @@
+"""psycopg 3, sync and async: every cursor of every connection, those opened before the block included."""
+
+import functools
+from collections.abc import AsyncIterator, Container, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from sys import _getframe
+from typing import Any
+
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, count_sets
+from perfkit.capture.patches import Function, Patches
+from perfkit.capture.recorder import Recorder, TransactionKind
+
+
+class PsycopgHooks:
+    """Reports what psycopg sends to a recorder, between `install` and `remove`.
+
+    Args:
+        recorder: where statements are counted.
+        at_work: the cursors and async connections on which SQLAlchemy is sending: it reports those itself.
+        framing: the begins, commits and rollbacks that SQLAlchemy has reported, by connection.
+    """
+
+    def __init__(
+        self, recorder: Recorder, at_work: Container[int], framing: dict[int, TransactionKind]
+    ) -> None:
+        self._recorder = recorder
+        self._at_work = at_work
+        self._framing = framing
+        self._patches = Patches()
+        self._calls: PsycopgCalls | None = None
+
+    def install(self) -> None:
+        """Wrap the methods of psycopg's classes; nothing happens where psycopg cannot be imported."""
+        try:
+            import psycopg
+        except ImportError:
+            return
+        calls = self._calls = PsycopgCalls(self._recorder, self._framing, psycopg)
+        sync, asynchronous = _Wrappers(calls, self._at_work), _AsyncWrappers(calls, self._at_work)
+        replace = self._patches.replace
+        for wrappers, cursors, connection in (
+            (sync, (psycopg.Cursor, psycopg.ServerCursor), psycopg.Connection),
+            (asynchronous, (psycopg.AsyncCursor, psycopg.AsyncServerCursor), psycopg.AsyncConnection),
+        ):
+            for cursor in cursors:
+                replace(cursor, "execute", wrappers.execute)
+            replace(cursors[0], "executemany", functools.partial(wrappers.execute, many=True))
+            replace(cursors[0], "stream", wrappers.stream)
+            replace(cursors[0], "copy", wrappers.copy)
+            replace(connection, "commit", functools.partial(wrappers.end, "commit"))
+            replace(connection, "rollback", functools.partial(wrappers.end, "rollback"))
+        replace(psycopg.Transaction, "__enter__", sync.enter)
+        replace(psycopg.Transaction, "__exit__", sync.leave)
+        replace(psycopg.AsyncTransaction, "__aenter__", asynchronous.enter)
+        replace(psycopg.AsyncTransaction, "__aexit__", asynchronous.leave)
+
+    def remove(self) -> None:
+        """Put every method back. A call that is under way in another thread ends as it began."""
+        if self._calls is not None:
+            self._calls.is_active = False
+        self._patches.restore()
+
+
+class _Wrappers:
+    """Wrappers of psycopg's sync methods."""
+
+    def __init__(self, calls: PsycopgCalls, at_work: Container[int]) -> None:
+        self._calls = calls
+        self._at_work = at_work
+
+    def execute(self, original: Function, many: bool = False) -> Function:
+        calls, at_work = self._calls, self._at_work
+
+        @functools.wraps(original)
+        def execute(cursor: Any, *args: Any, **options: Any) -> Any:
+            if id(cursor) in at_work:
+                return original(cursor, *args, **options)
+            sending = calls.send(cursor, args, options, _getframe(1), many)
+            if many:
+                args = count_sets(sending, args, options)
+            try:
+                result = original(cursor, *args, **options)
+            except BaseException as error:
+                calls.failed(sending, cursor, error)
+                raise
+            if many:
+                calls.sent_many(sending, cursor, options)
+            else:
+                calls.sent(sending, cursor)
+            return result
+
+        return execute
+
+    def stream(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        def stream(cursor: Any, *args: Any, **options: Any) -> Iterator[Any]:
+            watch = StreamWatch(calls.send(cursor, args, options, _getframe(1)))
+            rows = original(cursor, *args, **options)
+            failure: BaseException | None = None
+            try:
+                for row in rows:
+                    watch.received()
+                    yield row
+                    watch.resume()
+                watch.over()
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                rows.close()
+                watch.ended(calls, cursor, failure)
+                del failure
+
+        return stream
+
+    def copy(self, original: Function) -> Function:
+        """COPY takes as long as its block: its rows are sent, or come, all the while."""
+        calls = self._calls
+
+        @functools.wraps(original)
+        @contextmanager
+        def copy(cursor: Any, *args: Any, **options: Any) -> Iterator[Any]:
+            sending = calls.send(cursor, args, options, _getframe(1))
+            try:
+                with original(cursor, *args, **options) as copy:
+                    yield copy
+            except BaseException as error:
+                calls.failed(sending, cursor, error)
+                raise
+            calls.copied(sending, cursor)
+
+        return copy
+
+    def end(self, kind: TransactionKind, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        def end(connection: Any) -> Any:
+            calls.end(kind, connection, _getframe(1))
+            return original(connection)
+
+        return end
+
+    def enter(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        def enter(transaction: Any) -> Any:
+            if calls.is_idle(transaction.connection):
+                calls.frame("begin", transaction.connection, _getframe(1))
+            return original(transaction)
+
+        return enter
+
+    def leave(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        def leave(transaction: Any, *error: Any) -> Any:
+            was_open = not calls.is_idle(transaction.connection)
+            try:
+                return original(transaction, *error)
+            finally:
+                if was_open and calls.is_idle(transaction.connection):
+                    calls.frame(_ending(transaction), transaction.connection, _getframe(1))
+
+        return leave
+
+
+class _AsyncWrappers:
+    """The same for psycopg's async methods; coroutines stay coroutines."""
+
+    def __init__(self, calls: PsycopgCalls, at_work: Container[int]) -> None:
+        self._calls = calls
+        self._at_work = at_work
+
+    def execute(self, original: Function, many: bool = False) -> Function:
+        calls, at_work = self._calls, self._at_work
+
+        @functools.wraps(original)
+        async def execute(cursor: Any, *args: Any, **options: Any) -> Any:
+            if id(cursor.connection) in at_work:
+                return await original(cursor, *args, **options)
+            sending = calls.send(cursor, args, options, _getframe(1), many)
+            if many:
+                args = count_sets(sending, args, options)
+            try:
+                result = await original(cursor, *args, **options)
+            except BaseException as error:
+                calls.failed(sending, cursor, error)
+                raise
+            if many:
+                calls.sent_many(sending, cursor, options)
+            else:
+                calls.sent(sending, cursor)
+            return result
+
+        return execute
+
+    def stream(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        async def stream(cursor: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
+            watch = StreamWatch(calls.send(cursor, args, options, _getframe(1)))
+            rows = original(cursor, *args, **options)
+            failure: BaseException | None = None
+            try:
+                async for row in rows:
+                    watch.received()
+                    yield row
+                    watch.resume()
+                watch.over()
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                await rows.aclose()
+                watch.ended(calls, cursor, failure)
+                del failure
+
+        return stream
+
+    def copy(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        @asynccontextmanager
+        async def copy(cursor: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
+            sending = calls.send(cursor, args, options, _getframe(1))
+            try:
+                async with original(cursor, *args, **options) as copy:
+                    yield copy
+            except BaseException as error:
+                calls.failed(sending, cursor, error)
+                raise
+            calls.copied(sending, cursor)
+
+        return copy
+
+    def end(self, kind: TransactionKind, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        async def end(connection: Any) -> Any:
+            calls.end(kind, connection, _getframe(1))
+            return await original(connection)
+
+        return end
+
+    def enter(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        async def enter(transaction: Any) -> Any:
+            if calls.is_idle(transaction.connection):
+                calls.frame("begin", transaction.connection, _getframe(1))
+            return await original(transaction)
+
+        return enter
+
+    def leave(self, original: Function) -> Function:
+        calls = self._calls
+
+        @functools.wraps(original)
+        async def leave(transaction: Any, *error: Any) -> Any:
+            was_open = not calls.is_idle(transaction.connection)
+            try:
+                return await original(transaction, *error)
+            finally:
+                if was_open and calls.is_idle(transaction.connection):
+                    calls.frame(_ending(transaction), transaction.connection, _getframe(1))
+
+        return leave
+
+
+def _ending(transaction: Any) -> TransactionKind:
+    return "commit" if transaction.status.value == "committed" else "rollback"
