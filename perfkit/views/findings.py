@@ -36,7 +36,7 @@ def cost_over_network(finding: Finding) -> str | None:
         return None
     cost = milliseconds(finding.round_trips * NETWORK_ROUND_TRIP_MS)
     trips = counted(finding.round_trips, "needless round trip")
-    return f"{trips}: {cost} more wherever the database is 1 ms away"
+    return f"{trips}, which is {cost} at 1 ms each"
 
 
 def _silence(diagnosis: Diagnosis) -> str:

@@ -146,5 +146,5 @@ def test_a_thousand_shapes_are_shown_as_twenty_and_a_number():
 def test_what_a_finding_costs_over_a_network_is_said_only_for_round_trips():
     (finding,) = diagnose(PAGE).findings
 
-    assert "99 ms more wherever the database is 1 ms away" in findings.cost_over_network(finding)
+    assert "99 needless round trips, which is 99 ms at 1 ms each" in findings.cost_over_network(finding)
     assert findings.cost_over_network(dataclasses.replace(finding, round_trips=0)) is None
