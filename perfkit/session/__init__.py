@@ -4,6 +4,7 @@ from perfkit.session.comparing import Comparison, VerificationResult, compare, v
 from perfkit.session.explaining import explain
 from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, diagnose, load, save
+from perfkit.session.slow_log import SlowLog, log_slow
 from perfkit.views.block import Focus
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Measurement",
     "MeasurementNotEndedError",
     "Result",
+    "SlowLog",
     "VerificationResult",
     "compare",
     "diagnose",
     "explain",
     "load",
+    "log_slow",
     "measure",
     "save",
     "verify",
