@@ -132,7 +132,7 @@ class Exercise:
 
     def _invitation(self) -> str:
         help_ = f" There {'is' if len(self._hints) == 1 else 'are'} {counted(len(self._hints), 'hint')}."
-        return "Replace the dots in the cell above and run both cells." + (help_ if self._hints else "")
+        return "Replace the dots by your answer and run it again." + (help_ if self._hints else "")
 
 
 def _label(status: Status) -> str:

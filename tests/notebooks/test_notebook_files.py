@@ -43,8 +43,9 @@ def test_a_solution_is_folded_and_belongs_to_an_exercise_with_a_placeholder(name
     found = solutions(notebook)
 
     assert found
-    for exercise in found:
+    for exercise, source in found.items():
         assert cell(notebook, f"{exercise}-solution").metadata.jupyter.source_hidden
+        assert source.startswith("# One solution\n"), "JupyterLab shows the first line of a folded cell"
         assert "..." in cell(notebook, exercise).source
 
 
