@@ -37,25 +37,27 @@ class PsycopgCalls:
         self._server_cursors = (psycopg.ServerCursor, psycopg.AsyncServerCursor)
 
     def send(
-        self,
-        cursor: Any,
-        args: tuple[Any, ...],
-        options: dict[str, Any],
-        frame: FrameType,
-        many: bool = False,
+        self, cursor: Any, query: Any, parameters: Any, frame: FrameType, many: bool = False
     ) -> Sending | None:
         """Count a statement; `None` where it is none of the block's."""
-        if not self.is_active or is_pool_at_work(frame):
+        if not self.is_active:
             return None
-        query = args[0] if args else options.get("query", options.get("statement"))
+        try:
+            return self._send(cursor, query, None if many else parameters, frame)
+        except Exception as error:
+            self._recorder.note(f"Some statements were not counted ({type(error).__name__} in perfkit).")
+            return None
+
+    def _send(self, cursor: Any, query: Any, parameters: Any, frame: FrameType) -> Sending | None:
+        if is_pool_at_work(frame):
+            return None
         text = _text(query)
         connection = cursor.connection
         if not connection.autocommit and self.is_idle(connection):
             self.frame("begin", connection, frame)
         record = self._recorder.new(text or _COMPOSED, "postgresql", "psycopg")
         try:
-            parameters = args[1] if len(args) > 1 else options.get("params")
-            self._recorder.describe(record, frame, None if many else parameters, connection)
+            self._recorder.describe(record, frame, parameters, connection)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
@@ -166,31 +168,27 @@ class StreamWatch:
         calls.finish(self._sending, cursor, lambda _: self._rows)
 
 
-def count_sets(sending: Sending | None, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+def ending(transaction: Any) -> TransactionKind:
+    """How psycopg's transaction block ended."""
+    return "commit" if transaction.status.value == "committed" else "rollback"
+
+
+def counted(sending: Sending | None, sets: Any) -> Any:
     """Learn the batch size of an `executemany`.
 
     Args:
         sending: the statement.
-        args: positional arguments of the call.
-        options: named ones; changed where they hold the sets.
+        sets: its sets of parameters.
 
     Returns:
-        The positional arguments, in which an iterator of sets is replaced by one that counts them.
+        The sets; an iterator of sets comes back as one that counts them while psycopg reads it.
     """
     if sending is None:
-        return args
-    if len(args) > 1:
-        return (args[0], _counted(args[1], sending.record), *args[2:])
-    if "params_seq" in options:
-        options["params_seq"] = _counted(options["params_seq"], sending.record)
-    return args
-
-
-def _counted(sets: Any, record: Record) -> Any:
-    if type(sets) in (list, tuple):
-        record.batch_size = len(sets)
         return sets
-    return _counting(sets, record)
+    if type(sets) in (list, tuple):
+        sending.record.batch_size = len(sets)
+        return sets
+    return _counting(sets, sending.record)
 
 
 def _counting(sets: Iterable[Any], record: Record) -> Iterator[Any]:

@@ -1,12 +1,13 @@
 """psycopg 3, sync and async: every cursor of every connection, those opened before the block included."""
 
 import functools
-from collections.abc import AsyncIterator, Container, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from sys import _getframe
 from typing import Any
 
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, count_sets
+from perfkit.capture._psycopg_async import AsyncWrappers
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted, ending
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.recorder import Recorder, TransactionKind
 
@@ -36,7 +37,7 @@ class PsycopgHooks:
         except ImportError:
             return
         calls = self._calls = PsycopgCalls(self._recorder, self._framing, psycopg)
-        sync, asynchronous = _Wrappers(calls, self._at_work), _AsyncWrappers(calls, self._at_work)
+        sync, asynchronous = _Wrappers(calls, self._at_work), AsyncWrappers(calls, self._at_work)
         replace = self._patches.replace
         for wrappers, cursors, connection in (
             (sync, (psycopg.Cursor, psycopg.ServerCursor), psycopg.Connection),
@@ -44,7 +45,7 @@ class PsycopgHooks:
         ):
             for cursor in cursors:
                 replace(cursor, "execute", wrappers.execute)
-            replace(cursors[0], "executemany", functools.partial(wrappers.execute, many=True))
+            replace(cursors[0], "executemany", wrappers.executemany)
             replace(cursors[0], "stream", wrappers.stream)
             replace(cursors[0], "copy", wrappers.copy)
             replace(connection, "commit", functools.partial(wrappers.end, "commit"))
@@ -68,36 +69,51 @@ class _Wrappers:
         self._calls = calls
         self._at_work = at_work
 
-    def execute(self, original: Function, many: bool = False) -> Function:
+    def execute(self, original: Function) -> Function:
         calls, at_work = self._calls, self._at_work
 
         @functools.wraps(original)
-        def execute(cursor: Any, *args: Any, **options: Any) -> Any:
-            if id(cursor) in at_work:
-                return original(cursor, *args, **options)
-            sending = calls.send(cursor, args, options, _getframe(1), many)
-            if many:
-                args = count_sets(sending, args, options)
+        def execute(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
+            if id(cursor) in at_work:  # the shortest way through: every statement of SQLAlchemy's comes here
+                return (
+                    original(cursor, query, params, **options) if options else original(cursor, query, params)
+                )
+            sending = calls.send(cursor, query, params, _getframe(1))
             try:
-                result = original(cursor, *args, **options)
+                result = original(cursor, query, params, **options)
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise
-            if many:
-                calls.sent_many(sending, cursor, options)
-            else:
-                calls.sent(sending, cursor)
+            calls.sent(sending, cursor)
             return result
 
         return execute
+
+    def executemany(self, original: Function) -> Function:
+        calls, at_work = self._calls, self._at_work
+
+        @functools.wraps(original)
+        def executemany(cursor: Any, query: Any, params_seq: Any, **options: Any) -> Any:
+            if id(cursor) in at_work:
+                return original(cursor, query, params_seq, **options)
+            sending = calls.send(cursor, query, None, _getframe(1), many=True)
+            try:
+                result = original(cursor, query, counted(sending, params_seq), **options)
+            except BaseException as error:
+                calls.failed(sending, cursor, error)
+                raise
+            calls.sent_many(sending, cursor, options)
+            return result
+
+        return executemany
 
     def stream(self, original: Function) -> Function:
         calls = self._calls
 
         @functools.wraps(original)
-        def stream(cursor: Any, *args: Any, **options: Any) -> Iterator[Any]:
-            watch = StreamWatch(calls.send(cursor, args, options, _getframe(1)))
-            rows = original(cursor, *args, **options)
+        def stream(cursor: Any, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+            watch = StreamWatch(calls.send(cursor, query, params, _getframe(1)))
+            rows = original(cursor, query, params, **options)
             failure: BaseException | None = None
             try:
                 for row in rows:
@@ -121,10 +137,10 @@ class _Wrappers:
 
         @functools.wraps(original)
         @contextmanager
-        def copy(cursor: Any, *args: Any, **options: Any) -> Iterator[Any]:
-            sending = calls.send(cursor, args, options, _getframe(1))
+        def copy(cursor: Any, statement: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+            sending = calls.send(cursor, statement, params, _getframe(1))
             try:
-                with original(cursor, *args, **options) as copy:
+                with original(cursor, statement, params, **options) as copy:
                     yield copy
             except BaseException as error:
                 calls.failed(sending, cursor, error)
@@ -164,117 +180,6 @@ class _Wrappers:
                 return original(transaction, *error)
             finally:
                 if was_open and calls.is_idle(transaction.connection):
-                    calls.frame(_ending(transaction), transaction.connection, _getframe(1))
+                    calls.frame(ending(transaction), transaction.connection, _getframe(1))
 
         return leave
-
-
-class _AsyncWrappers:
-    """The same for psycopg's async methods; coroutines stay coroutines."""
-
-    def __init__(self, calls: PsycopgCalls, at_work: Container[int]) -> None:
-        self._calls = calls
-        self._at_work = at_work
-
-    def execute(self, original: Function, many: bool = False) -> Function:
-        calls, at_work = self._calls, self._at_work
-
-        @functools.wraps(original)
-        async def execute(cursor: Any, *args: Any, **options: Any) -> Any:
-            if id(cursor.connection) in at_work:
-                return await original(cursor, *args, **options)
-            sending = calls.send(cursor, args, options, _getframe(1), many)
-            if many:
-                args = count_sets(sending, args, options)
-            try:
-                result = await original(cursor, *args, **options)
-            except BaseException as error:
-                calls.failed(sending, cursor, error)
-                raise
-            if many:
-                calls.sent_many(sending, cursor, options)
-            else:
-                calls.sent(sending, cursor)
-            return result
-
-        return execute
-
-    def stream(self, original: Function) -> Function:
-        calls = self._calls
-
-        @functools.wraps(original)
-        async def stream(cursor: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-            watch = StreamWatch(calls.send(cursor, args, options, _getframe(1)))
-            rows = original(cursor, *args, **options)
-            failure: BaseException | None = None
-            try:
-                async for row in rows:
-                    watch.received()
-                    yield row
-                    watch.resume()
-                watch.over()
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                await rows.aclose()
-                watch.ended(calls, cursor, failure)
-                del failure
-
-        return stream
-
-    def copy(self, original: Function) -> Function:
-        calls = self._calls
-
-        @functools.wraps(original)
-        @asynccontextmanager
-        async def copy(cursor: Any, *args: Any, **options: Any) -> AsyncIterator[Any]:
-            sending = calls.send(cursor, args, options, _getframe(1))
-            try:
-                async with original(cursor, *args, **options) as copy:
-                    yield copy
-            except BaseException as error:
-                calls.failed(sending, cursor, error)
-                raise
-            calls.copied(sending, cursor)
-
-        return copy
-
-    def end(self, kind: TransactionKind, original: Function) -> Function:
-        calls = self._calls
-
-        @functools.wraps(original)
-        async def end(connection: Any) -> Any:
-            calls.end(kind, connection, _getframe(1))
-            return await original(connection)
-
-        return end
-
-    def enter(self, original: Function) -> Function:
-        calls = self._calls
-
-        @functools.wraps(original)
-        async def enter(transaction: Any) -> Any:
-            if calls.is_idle(transaction.connection):
-                calls.frame("begin", transaction.connection, _getframe(1))
-            return await original(transaction)
-
-        return enter
-
-    def leave(self, original: Function) -> Function:
-        calls = self._calls
-
-        @functools.wraps(original)
-        async def leave(transaction: Any, *error: Any) -> Any:
-            was_open = not calls.is_idle(transaction.connection)
-            try:
-                return await original(transaction, *error)
-            finally:
-                if was_open and calls.is_idle(transaction.connection):
-                    calls.frame(_ending(transaction), transaction.connection, _getframe(1))
-
-        return leave
-
-
-def _ending(transaction: Any) -> TransactionKind:
-    return "commit" if transaction.status.value == "committed" else "rollback"
