@@ -1,11 +1,15 @@
-"""Statements that belong together: by shape and line, by loop, and by the rows that feed a loop."""
+"""Statements that belong together: by shape and line, by loop, by connection and transaction."""
 
-from collections.abc import Callable, Iterator
+import bisect
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
+from perfkit.model.connection import TransactionEvent
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._statements import is_read, is_row_lookup_in_loop
+from perfkit.rules._statements import holds_connection_on_purpose, is_read, is_row_lookup_in_loop
 
 Member = tuple[int, QuerySpan]
 Shape = tuple[str, CodeLocation | None]
@@ -123,3 +127,105 @@ def source_of(trace: Trace, members: list[Member], rows: int) -> QuerySpan | Non
         if span.returned_rows is None or span.returned_rows >= rows:
             return span
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time during which nothing ran on a connection, after one statement and before the next, if any."""
+
+    before: QuerySpan
+    after: QuerySpan | None
+    start_ms: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """From the first statement of a transaction to the message that ended it; `end` is `None` while open."""
+
+    members: tuple[Member, ...]
+    end: TransactionEvent | None
+    end_ms: float
+
+    @property
+    def start_ms(self) -> float:
+        """When its first statement began: a driver sends BEGIN together with that."""
+        return self.members[0][1].start_ms
+
+
+class ConnectionTimes:
+    """The statements of each connection, in the order of time."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._members: dict[int, list[Member]] = {}
+        for index, span in enumerate(trace.queries or ()):
+            self._members.setdefault(span.connection_id, []).append((index, span))
+        for members in self._members.values():
+            members.sort(key=_start)
+
+    def between(self, connection_id: int, start_ms: float, end_ms: float) -> list[Member]:
+        """The statements that began on a connection in this time."""
+        members = self._members.get(connection_id, [])
+        first = bisect.bisect_left(members, start_ms, key=_start)
+        return members[first : bisect.bisect_left(members, end_ms, key=_start)]
+
+
+def _start(member: Member) -> float:
+    return member[1].start_ms
+
+
+def transactions_of(trace: Trace) -> Iterator[Transaction]:
+    """The transactions of a block that sent statements, by connection."""
+    times = ConnectionTimes(trace)
+    by_connection: dict[int, list[TransactionEvent]] = {}
+    for event in trace.transactions or ():
+        by_connection.setdefault(event.connection_id, []).append(event)
+    for connection_id, events in by_connection.items():
+        for start_ms, end, end_ms in _stretches(events, trace.duration_ms):
+            members = times.between(connection_id, start_ms, end_ms)
+            if members:
+                yield Transaction(tuple(members), end, end_ms)
+
+
+def _stretches(
+    events: list[TransactionEvent], block_ms: float
+) -> Iterator[tuple[float, TransactionEvent | None, float]]:
+    """Start, end message and end time of each transaction; one may have begun before the block."""
+    start_ms: float | None = None if events[0].kind == "begin" else 0.0
+    for event in sorted(events, key=lambda event: event.time_ms):
+        if event.kind == "begin":
+            start_ms = event.time_ms
+        elif start_ms is not None:
+            yield start_ms, event, event.time_ms
+            start_ms = None
+    if start_ms is not None:
+        yield start_ms, None, block_ms
+
+
+def pauses(members: Iterable[Member], end_ms: float, min_ms: float) -> list[Pause]:
+    """The pauses after each of these statements of one connection, up to a time.
+
+    Time after a statement whose rows may still be on their way is no pause, nor is time for which the
+    connection is held on purpose.
+    """
+    found = []
+    spans = [span for _, span in members]
+    busy_until = 0.0
+    for span, following in itertools.pairwise([*spans, None]):
+        assert span is not None
+        if holds_connection_on_purpose(span):
+            busy_until = max(busy_until, following.start_ms if following else end_ms)
+        start_ms = busy_until = max(busy_until, span.end_ms)
+        duration_ms = (following.start_ms if following else end_ms) - start_ms
+        if duration_ms >= min_ms:
+            found.append(Pause(span, following, start_ms, duration_ms))
+    return found
+
+
+def overlap_ms(intervals: Iterable[tuple[float, float]]) -> float:
+    """Time that at least one of these intervals covers, in milliseconds."""
+    total = covered_until = 0.0
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, covered_until))
+        covered_until = max(covered_until, end)
+    return total

@@ -23,6 +23,9 @@ _IN_LIST = re.compile(r"\bIN\s*\(…\)|=\s*ANY\b", re.IGNORECASE)
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _COLLECTION = re.compile(r"\bWHERE\s+\?(::[\w ]+)?\s*=", re.IGNORECASE)
 _EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*([\w.\"]+))")
+_CHUNK = re.compile(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.IGNORECASE | re.DOTALL)
+_STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
+_HELD = re.compile(r"\bpg_(try_)?advisory_lock", re.IGNORECASE)
 # A block may hold a million statements, of few shapes: each text is searched once.
 _found = functools.lru_cache(maxsize=4096)(lambda pattern, text: pattern.search(text) is not None)
 
@@ -81,6 +84,18 @@ def is_write(span: QuerySpan) -> bool:
     if span.operation_name == "WITH":
         return _found(_WRITING_CTE, span.query_text) and not takes_lock(span)
     return span.operation_name in _WRITES
+
+
+def is_bulk_write(span: QuerySpan) -> bool:
+    """Whether one statement writes many rows, or may: a chunk of a table, a list of keys, a COPY."""
+    many = span.batch_size > 1 or (span.returned_rows or 0) > 1 or has_key_list(span)
+    return many or span.operation_name == "COPY" or _found(_CHUNK, span.query_text)
+
+
+def holds_connection_on_purpose(span: QuerySpan) -> bool:
+    """Whether the connection works, or must stay, after the call: rows that stream, LISTEN, a held lock."""
+    is_stream = span.returned_rows is None and is_read(span)
+    return is_stream or span.operation_name in _STREAMS or _found(_HELD, span.query_text)
 
 
 def key_column(span: QuerySpan) -> str | None:
