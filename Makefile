@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.perfkit-ready
 
-.PHONY: help tour lab test lint bench clean
+.PHONY: help tour lab test lint corpus bench clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+corpus: $(READY) ## Judge a corpus of real programs with perfkit and its peers: precision and recall
+	@$(BIN)/python -m tests.corpus
 
 bench: $(READY) ## Measure speed and overhead, beside the peers, and print the tables
 	@$(BIN)/python -m tests.benchmarks

@@ -1,9 +1,10 @@
 """Where capture, rules, views and proof meet: measure, explain, compare, verify."""
 
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
+from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain
 from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
-from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, diagnose, load, save
+from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
 from perfkit.session.slow_log import SlowLog, log_slow
 from perfkit.views.block import Focus
 

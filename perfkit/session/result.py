@@ -1,7 +1,6 @@
 """A finished block that shows itself: text in a terminal, HTML in a notebook, rows in a DataFrame."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,22 +97,3 @@ def load(path: str | Path) -> Trace:
         TraceFormatError: if the file is something else.
     """
     return codec.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def diagnose(trace_or_callable: Trace | Callable[[], object]) -> Result:
-    """Judge a trace, or run a function under every collector and judge that.
-
-    Args:
-        trace_or_callable: a trace, or a function without arguments.
-
-    Returns:
-        A result that shows itself; `result.findings` are worst first.
-    """
-    if isinstance(trace_or_callable, Trace):
-        return Result(trace_or_callable)
-    from perfkit.session.measurement import measure
-
-    name = getattr(trace_or_callable, "__name__", "block")
-    with measure(name, cpu=True, memory="peak", plans=True) as measurement:
-        trace_or_callable()
-    return measurement.result
