@@ -100,6 +100,18 @@ def loan(
     )
 
 
+def refusal(requested_ms: float = 0.0, error_type: str = "TimeoutError", **fields: Any) -> ConnectionUse:
+    """A request for a connection that came to nothing."""
+    defaults: dict[str, Any] = {"connection_id": 0, "pool_id": 1, "call_site": line(3, "engine.connect()")}
+    return ConnectionUse(
+        requested_ms=requested_ms,
+        acquired_ms=None,
+        released_ms=None,
+        error_type=error_type,
+        **{**defaults, **fields},
+    )
+
+
 def pool(
     *uses: ConnectionUse, size: int | None = 5, max_overflow: int | None = 10, kind: str = "QueuePool"
 ) -> PoolActivity:
