@@ -100,7 +100,6 @@ def _json_file(value: str) -> str:
     """The file of a baseline, absolute; the ending tells it from a test that was meant to be run."""
     if value and not value.endswith(".json"):
         raise argparse.ArgumentTypeError(
-            f"{value!r} is no .json file. Put the tests before the option, or name the file: "
-            f"--perfkit-record={DEFAULT_FILE}"
+            f"{value!r} is no .json file. Put the tests before the option, or give it a file by `=`."
         )
     return str(Path(value).absolute()) if value else ""

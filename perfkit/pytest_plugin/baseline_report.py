@@ -46,7 +46,7 @@ class Additions:
 
         Args:
             file_name: the baseline's.
-            again: how to record the test again.
+            again: the command that records the test.
         """
         added = sum(change.sent - change.recorded for change in self._more)
         lines = [f"{counted(added, 'statement')} more than {file_name} has for this test:"]
@@ -54,7 +54,7 @@ class Additions:
             lines.append(f"  {_quantity(change)} {_shortened(change.statement)}")
             lines.extend(f"        {line}" for line in self._lines(change))
         lines.extend(f"  no longer sent: {_shortened(change.statement)}" for change in self._gone)
-        return "\n".join([*lines, again])
+        return "\n".join([*lines, f"If that is meant to be: {again}"])
 
     def _lines(self, change: Change) -> Iterator[str]:
         """The lines that send a shape, of those functions that send it more often than recorded."""
@@ -80,7 +80,8 @@ class Additions:
 
 def missing_entry(statements: int, file_name: str, again: str) -> str:
     """Why a strict check fails a test that was never recorded."""
-    return f"{counted(statements, 'statement')} sent, and {file_name} has no entry for this test.\n{again}"
+    sent = counted(statements, "statement")
+    return f"{sent} sent, and {file_name} has no entry for this test.\nRecord it: {again}"
 
 
 def listed(head: str, lines: list[str]) -> list[str]:

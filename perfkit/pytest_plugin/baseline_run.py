@@ -63,7 +63,7 @@ class BaselineRun:
         if self._is_recording:
             return []
         test, spans = _test_id(item), trace.queries or ()
-        again = f"If that is meant to be: pytest {shlex.quote(test)} {self._option}"
+        again = f"pytest {shlex.quote(test)} {self._option}"
         if test not in self._known:
             return [missing_entry(len(spans), self._name, again)] if spans and self._is_strict else []
         additions = Additions(self._known[test], spans, self._config.rootpath)
@@ -107,7 +107,7 @@ class BaselineRun:
             self._write_error = f"{self._name} could not be written: {error.strerror}"
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Say what was recorded, or what the check found besides failures."""
         lines = self._recorded() if self._is_recording else self._checked()
         if lines:
