@@ -73,10 +73,13 @@ def _plugin(repeats: int) -> Table:
             spread(added),
             spread(added_cpu),
             f"under {PLUGIN_TARGET_MS} ms",
-            verdict(median(added) < PLUGIN_TARGET_MS),
+            verdict(median(added_cpu) < PLUGIN_TARGET_MS),
         ),
     )
-    how = f"Milliseconds, median (quarter marks) of {repeats} runs each of one empty test, interleaved."
+    how = (
+        f"Milliseconds, median (quarter marks) of {repeats} runs each of one empty test, interleaved. The "
+        "target is judged by CPU: the plugin waits for nothing, and other programs disturb the clock more."
+    )
     return Table("The pytest plugin", ("run", "on the clock", "CPU", "target", ""), rows, (how,))
 
 
