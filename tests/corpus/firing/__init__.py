@@ -1,0 +1,1 @@
+"""Programs with a mistake that a rule must report, on the line marked `# line`, in the loop marked `# loop`."""

@@ -1,0 +1,1 @@
+"""Look-alikes: programs that are right as they are, on which every rule must stay silent."""
