@@ -6,6 +6,7 @@ from perfkit.capture.pool_hooks import PoolHooks
 from perfkit.capture.psycopg_hooks import PsycopgHooks
 from perfkit.capture.recorder import QueryLog, Recorder
 from perfkit.capture.sqlalchemy_hooks import SqlalchemyHooks
+from perfkit.capture.sqlite3_hooks import Sqlite3Hooks
 
 __all__ = ["QueryCollector", "QueryLog"]
 
@@ -24,6 +25,7 @@ class QueryCollector:
             sqlalchemy,
             PoolHooks(self._recorder),
             PsycopgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
+            Sqlite3Hooks(self._recorder),
         )
 
     def start(self) -> None:

@@ -1,0 +1,172 @@
+"""Connections of sqlite3 that were opened before the block, watched by SQLite's own trace.
+
+sqlite3's classes cannot be patched, so SQLite is asked to tell what it runs. It tells a statement when it
+begins and says nothing about its end, its rows or its error. A connection has room for one such callback and
+does not say which it has: one that has a callback of the user's is left alone.
+"""
+
+import gc
+import re
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, cast
+
+from perfkit.capture._sqlite3_classes import is_watched
+from perfkit.capture.recorder import Recorder, TransactionKind
+
+_MODULE = sys.modules["_sqlite3"]
+# SQLite writes the values into the text. Names in quotes and comments stay, whatever they hold.
+_VALUES = re.compile(
+    r"""("(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|\b[A-Za-z_]\w*)"""
+    r"""|[xX]?'(?:[^']|'')*'|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+""",
+    re.DOTALL,
+)
+_KINDS: dict[str, TransactionKind] = {
+    "BEGIN": "begin", "COMMIT": "commit", "END": "commit", "ROLLBACK": "rollback",
+}  # fmt: skip
+NOTE = (
+    "Statements on sqlite3 connections from before the block were counted by SQLite's own trace: their time, "
+    "rows and errors are unknown, and a statement counts again for each trigger it fires."
+)
+
+_lock = threading.Lock()
+
+
+class _Tracer:
+    """The trace callback of one connection, for every block that watches it."""
+
+    def __init__(self) -> None:
+        self.traces: tuple[Sqlite3Trace, ...] = ()
+
+    def __call__(self, statement: str) -> None:
+        for trace in self.traces:
+            trace.seen(self, statement, sys._getframe(1))
+
+
+class Sqlite3Trace:
+    """Reports what SQLite traces to a recorder, between `install` and `remove`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._tracers: list[_Tracer] = []
+
+    def install(self) -> None:
+        """Set the callback on every connection that has none and belongs to no library that we watch."""
+        connections, owned = _live_connections()
+        for connection in connections:
+            if id(connection) not in owned and not is_watched(type(connection)):
+                self._watch(connection)
+
+    def remove(self) -> None:
+        """Take the callbacks away from the connections that still are."""
+        if not self._tracers:
+            return
+        with _lock:
+            for tracer in self._tracers:
+                tracer.traces = tuple(trace for trace in tracer.traces if trace is not self)
+            ended = {id(tracer) for tracer in self._tracers if not tracer.traces}
+            for connection in _live_connections()[0]:
+                if any(id(known) in ended for known in _callbacks(connection)):
+                    _set(connection, None)
+        self._tracers.clear()
+
+    def seen(self, tracer: _Tracer, statement: str, frame: Any) -> None:
+        """SQLite begins a statement."""
+        try:
+            kind = (
+                _KINDS.get(statement.split(None, 1)[0].rstrip(";").upper()) if len(statement) < 40 else None
+            )
+            if kind is not None and "TO" not in statement.upper().split():
+                self._recorder.transaction(kind, frame, tracer)
+                return
+            record = self._recorder.new(_VALUES.sub(_keep, statement), "sqlite", "sqlite3")
+            self._recorder.describe(record, frame, (statement,), tracer)
+            record.start = record.end = perf_counter()
+            self._recorder.note(NOTE)
+        except Exception as error:
+            self._recorder.note(
+                f"Details of some statements are missing ({type(error).__name__} in perfkit)."
+            )
+
+    def _watch(self, connection: sqlite3.Connection) -> None:
+        with _lock:
+            known = _callbacks(connection)
+            tracer = next((callback for callback in known if type(callback) is _Tracer), None)
+            if tracer is None and _MODULE in known:
+                self._recorder.note(
+                    "A sqlite3 connection has a callback of the program's own; its statements were not seen."
+                )
+                return
+            if tracer is None:
+                tracer = _Tracer()
+                if not _set(connection, tracer):
+                    return
+            tracer.traces = (*tracer.traces, self)
+            self._tracers.append(tracer)
+
+
+def _keep(match: re.Match[str]) -> str:
+    return match.group(1) or "?"
+
+
+def _callbacks(connection: sqlite3.Connection) -> list[Any]:
+    """What the connection refers to: with a callback of any kind, also sqlite3's own module."""
+    return gc.get_referents(connection)
+
+
+def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:
+    """Set or take the callback; refused for a connection that is closed or that is another thread's."""
+    try:
+        connection.set_trace_callback(tracer)
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:
+    """Connections of sqlite3, and the numbers of those that a library watched elsewhere has in hand."""
+    connection_types = _with_subclasses([sqlite3.Connection])
+    owner_types = _with_subclasses(_owners())
+    connections: list[sqlite3.Connection] = []
+    owned: set[int] = set()
+    for thing in gc.get_objects():
+        if type(thing) in connection_types:
+            connections.append(cast(sqlite3.Connection, thing))
+        elif type(thing) in owner_types:
+            owned.update(id(referent) for referent in _reached(thing))
+    return connections, owned
+
+
+def _reached(owner: Any) -> Iterable[Any]:
+    """What an owner holds, in its attributes or slots."""
+    for referent in gc.get_referents(owner):
+        yield referent
+        if type(referent) is dict:
+            yield from referent.values()
+
+
+def _owners() -> list[type]:
+    """SQLAlchemy's pools, Django's and aiosqlite's connections, IPython's history."""
+    names = (
+        ("sqlalchemy.pool", "ConnectionPoolEntry"),
+        ("django.db.backends.base.base", "BaseDatabaseWrapper"),
+        ("aiosqlite.core", "Connection"),
+        ("IPython.core.history", "HistoryAccessor"),
+    )
+    found = (getattr(sys.modules.get(module), name, None) for module, name in names)
+    return [cls for cls in found if isinstance(cls, type)]
+
+
+def _with_subclasses(classes: list[type]) -> set[type]:
+    """The classes and all that derive from them; asking an object itself could run the user's code."""
+    found: set[type] = set()
+    waiting = list(classes)
+    while waiting:
+        cls = waiting.pop()
+        if cls not in found:
+            found.add(cls)
+            waiting.extend(type.__subclasses__(cls))
+    return found

@@ -1,0 +1,119 @@
+"""sqlite3 without SQLAlchemy: connections opened inside the block, and those from before it.
+
+sqlite3's classes cannot be patched. A connection that is opened inside the block therefore is of a class
+derived from the one asked for, which tells every statement with its time, to this block and to later ones,
+and passes calls on while there is none. Connections from before: see `perfkit.capture._sqlite3_trace`.
+"""
+
+import functools
+import sqlite3
+from sys import _getframe
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, watched
+from perfkit.capture._sqlite3_trace import Sqlite3Trace
+from perfkit.capture.fingerprint import operation_name
+from perfkit.capture.patches import Function, Patches
+from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.rows import RowCount
+
+# They open connections for themselves, and what they send is reported by their own hooks.
+_OPENERS = ("sqlalchemy", "django", "aiosqlite")
+_FRAMING = ("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_FACTORY_POSITION = 5
+
+
+class Sqlite3Hooks:
+    """Reports what sqlite3 runs to a recorder, between `install` and `remove`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._is_active = False
+        stop_listening(self)
+        self._patches = Patches()
+        self._trace = Sqlite3Trace(recorder)
+
+    def install(self) -> None:
+        """Watch the connections there are, and `sqlite3.connect`."""
+        self._is_active = True
+        listen(self)
+        self._trace.install()
+        for module in (sqlite3, sqlite3.dbapi2):
+            self._patches.replace(module, "connect", self._connecting)
+
+    def remove(self) -> None:
+        """Put `sqlite3.connect` back and take callbacks away."""
+        self._is_active = False
+        stop_listening(self)
+        self._patches.restore()
+        self._trace.remove()
+
+    def _connecting(self, original: Function) -> Function:
+        @functools.wraps(original)
+        def connect(*args: Any, **options: Any) -> Any:
+            if not self._is_active or _opener(_getframe(1)) in _OPENERS or len(args) > _FACTORY_POSITION:
+                return original(*args, **options)
+            factory = options.get("factory", sqlite3.Connection)
+            if isinstance(factory, type) and issubclass(factory, sqlite3.Connection):
+                options = {**options, "factory": watched(factory)}
+            return original(*args, **options)
+
+        return connect
+
+    def send(
+        self, connection: sqlite3.Connection, statement: Any, parameters: Any, frame: FrameType
+    ) -> Sending | None:
+        """Count a statement; `None` for what sqlite3 will refuse."""
+        if type(statement) is not str:
+            return None
+        record = self._recorder.new(statement, "sqlite", "sqlite3")
+        try:
+            self._recorder.describe(record, frame, parameters, connection)
+            was_open = connection.in_transaction
+        except Exception as error:
+            self._miss(error)
+            was_open = True
+        record.start = perf_counter()
+        return Sending(record, was_open)
+
+    def sent(self, sending: Sending, cursor: sqlite3.Cursor, frame: FrameType) -> None:
+        """A statement ran as far as its first row; the others are fetched by the program."""
+        record = sending.record
+        record.end = perf_counter()
+        try:
+            if cursor.description is None:
+                record.rows = 0
+            else:
+                record.consumed = RowCount()
+            if not sending.was_open and cursor.connection.in_transaction:
+                self._begun(record, cursor.connection, frame)
+        except Exception as error:
+            self._miss(error)
+
+    def failed(self, sending: Sending, error: BaseException) -> None:
+        """A statement ended with an error."""
+        sending.record.end = perf_counter()
+        sending.record.error_type = type(error).__name__
+
+    def ending(self, kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> None:
+        """Count a commit or rollback that has something to end."""
+        try:
+            if connection.in_transaction:
+                self._recorder.transaction(kind, frame, connection)
+        except Exception as error:
+            self._miss(error)
+
+    def _begun(self, record: Record, connection: sqlite3.Connection, frame: FrameType) -> None:
+        """Count the BEGIN that sqlite3 sends on its own."""
+        if operation_name(record.shape_source) not in _FRAMING:
+            self._recorder.transaction("begin", frame, connection)
+
+    def _miss(self, error: Exception) -> None:
+        self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")
+
+
+def _opener(frame: FrameType | None) -> str:
+    """The package of the code that opens a connection."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] if frame is not None else ""
