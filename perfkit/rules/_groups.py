@@ -5,11 +5,17 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from perfkit.model.connection import TransactionEvent
+from perfkit.model.connection import ConnectionUse, PoolActivity, TransactionEvent
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._statements import holds_connection_on_purpose, is_read, is_row_lookup_in_loop
+from perfkit.rules._statements import (
+    holds_connection_on_purpose,
+    is_read,
+    is_row_lookup_in_loop,
+    is_write,
+    takes_lock,
+)
 
 Member = tuple[int, QuerySpan]
 Shape = tuple[str, CodeLocation | None]
@@ -18,6 +24,12 @@ Shape = tuple[str, CodeLocation | None]
 MIN_ROUNDS = 3
 MIN_SHAPES = 2
 MAX_SHAPES = 8
+# Half a second, and half of the transaction, in pauses longer than ordinary Python between statements.
+MIN_PAUSE_MS = 100.0
+MIN_IDLE_MS = 500.0
+MIN_IDLE_SHARE = 0.5
+# A request that takes less was not kept waiting: it is the pool's own work.
+_MIN_WAIT_MS = 1.0
 
 
 def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
@@ -152,6 +164,10 @@ class Transaction:
         """When its first statement began: a driver sends BEGIN together with that."""
         return self.members[0][1].start_ms
 
+    def holds_locks_at(self, time_ms: float) -> bool:
+        """Whether it wrote, or locked rows, before this time: others must wait for it."""
+        return any(is_write(s) or takes_lock(s) for _, s in self.members if s.start_ms < time_ms)
+
 
 class ConnectionTimes:
     """The statements of each connection, in the order of time."""
@@ -229,3 +245,44 @@ def overlap_ms(intervals: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, covered_until))
         covered_until = max(covered_until, end)
     return total
+
+
+def idle_transactions(
+    trace: Trace,
+    *,
+    min_pause_ms: float = MIN_PAUSE_MS,
+    min_idle_ms: float = MIN_IDLE_MS,
+    min_share: float = MIN_IDLE_SHARE,
+) -> Iterator[tuple[Transaction, list[Pause]]]:
+    """Transactions that mostly wait for the program, with their pauses; thresholds as in PK505."""
+    for transaction in transactions_of(trace):
+        found = pauses(transaction.members, transaction.end_ms, min_pause_ms)
+        idle_ms = sum(pause.duration_ms for pause in found)
+        if idle_ms >= max(min_idle_ms, min_share * (transaction.end_ms - transaction.start_ms)):
+            yield transaction, found
+
+
+def loan_end_ms(use: ConnectionUse, trace: Trace) -> float:
+    """When a loan ended: with the block, where the connection was still out."""
+    return trace.duration_ms if use.released_ms is None else use.released_ms
+
+
+def idle_ms_of_loan(use: ConnectionUse, times: ConnectionTimes, end_ms: float) -> float | None:
+    """Time of a loan during which nothing ran on its connection; `None` where no statement of it was seen."""
+    start_ms = use.acquired_ms or 0.0
+    members = times.between(use.connection_id, start_ms, end_ms)
+    if not members:
+        return None
+    before_first = members[0][1].start_ms - start_ms
+    return before_first + sum(pause.duration_ms for pause in pauses(members, end_ms, 0.0))
+
+
+def waits_of(activity: PoolActivity, pool_id: int) -> list[tuple[float, float]]:
+    """When requests to a pool waited for a connection to come back; opening a new one is no such wait."""
+    found = []
+    for use in activity.uses:
+        if use.pool_id == pool_id and use.wait_ms is not None:
+            wait_ms = use.wait_ms - (use.connect_ms or 0.0)
+            if wait_ms >= _MIN_WAIT_MS:
+                found.append((use.requested_ms, use.requested_ms + wait_ms))
+    return found

@@ -47,7 +47,7 @@ from perfkit.rules._groups import (
     spans_of,
 )
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read
+from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read, key_column
 
 Place = tuple[CodeLocation | None, CodeLocation | None]
 _LISTED = re.compile(r"([\w.\"]+)\s+(NOT\s+)?IN\s*\(…\)", re.IGNORECASE)
@@ -99,7 +99,8 @@ def _place(members: list[Member]) -> Place:
 
 def _finding(trace: Trace, members: list[Member], mean: float) -> Finding:
     spans, count = spans_of(members), len(members)
-    column = _listed_column(spans[0]) or "key"
+    # Beside an equality the list is a fixed filter, and the equality what the loop varies.
+    column = key_column(spans[0]) or _listed_column(spans[0]) or "key"
     name = column.replace('"', "").rpartition(".")[2]
     saving_ms = busy_ms(spans) * (count - 1) / count
     return Finding(
