@@ -1,0 +1,336 @@
+"""The rules about statements on real programs, measured as a person would measure them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import ForeignKey, create_engine, delete, insert, select, text, update
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    immediateload,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+    undefer,
+)
+
+from perfkit.model.finding import Finding
+from perfkit.model.trace import Trace
+from perfkit.rules import diagnose
+from perfkit.session.measurement import measure
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Country(Base):
+    __tablename__ = "countries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Author(Base):
+    __tablename__ = "authors"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    country_id: Mapped[int] = mapped_column(ForeignKey("countries.id"))
+    bio: Mapped[str] = mapped_column(default="", deferred=True)
+    seen: Mapped[int] = mapped_column(default=0)
+    country: Mapped[Country] = relationship()
+    books: Mapped[list["Book"]] = relationship(back_populates="author")
+    prizes: Mapped[list["Prize"]] = relationship()
+
+
+class Book(Base):
+    __tablename__ = "books"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
+    author: Mapped[Author] = relationship(back_populates="books")
+    chapters: Mapped[list["Chapter"]] = relationship()
+
+
+class Chapter(Base):
+    __tablename__ = "chapters"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
+
+
+class Prize(Base):
+    __tablename__ = "prizes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
+
+
+AUTHORS, EACH = 24, 5
+
+
+@pytest.fixture
+def session(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/library.db")
+    Base.metadata.create_all(engine)
+    ids = range(AUTHORS * EACH)
+    with engine.begin() as connection:
+        connection.execute(insert(Country), [{"id": n} for n in range(AUTHORS)])
+        connection.execute(insert(Author), [{"id": n, "country_id": n} for n in range(AUTHORS)])
+        connection.execute(insert(Book), [{"id": n, "author_id": n // EACH} for n in ids])
+        connection.execute(insert(Prize), [{"id": n, "author_id": n // EACH} for n in ids])
+        connection.execute(insert(Chapter), [{"id": n, "book_id": n // EACH} for n in range(len(ids) * EACH)])
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+Program = Callable[[Session], object]
+
+
+def traced(work: Callable[..., object], *arguments: object) -> Trace:
+    with measure("program") as m:
+        work(*arguments)
+    return m.trace
+
+
+def findings(work: Callable[..., object], *arguments: object) -> list[Finding]:
+    return list(diagnose(traced(work, *arguments)).findings)
+
+
+def loop_lines(found: list[Finding]) -> list[str]:
+    return [finding.loop.source_text if finding.loop else "" for finding in found]
+
+
+def lazy_load(session):
+    for author in session.scalars(select(Author)):
+        len(author.books)
+
+
+def lookups(session):
+    for number in range(9):
+        session.get(Author, number)
+
+
+def same_row(session):
+    for _ in range(9):
+        session.execute(select(Book.id).where(Book.id == 1)).all()
+
+
+def immediate(session):
+    session.scalars(select(Author).options(immediateload(Author.books))).all()
+
+
+def deferred(session):
+    for author in session.scalars(select(Author)):
+        assert author.bio == ""
+
+
+def expired(session):
+    authors = session.scalars(select(Author)).all()
+    session.commit()
+    for author in authors:
+        assert author.seen == 0
+
+
+def two_relationships(session):
+    for author in session.scalars(select(Author)):
+        assert author.country is not None
+        assert author.books
+
+
+def chained_relationships(session):
+    for book in session.scalars(select(Book)):
+        assert book.author.country is not None
+
+
+def two_lookups(session):
+    for number in range(9):
+        session.execute(select(Book.id).where(Book.author_id == number)).all()
+        session.execute(select(Prize.id).where(Prize.author_id == number)).all()
+
+
+def write_rows(session):
+    for number in range(20):
+        session.execute(insert(Prize).values(id=1000 + number, author_id=1))
+
+
+def update_rows(session):
+    for number in range(20):
+        session.execute(update(Author).where(Author.id == number).values(seen=1))
+
+
+def product(session):
+    session.scalars(
+        select(Author).options(joinedload(Author.books), joinedload(Author.prizes))
+    ).unique().all()
+
+
+def forgotten_join(session):
+    session.execute(text("SELECT a.id FROM authors AS a, books AS b WHERE b.author_id >= 0")).all()
+
+
+def commit_rows(session):
+    for number in range(20):
+        session.add(Prize(id=2000 + number, author_id=1))
+        session.commit()
+
+
+FIRING = [
+    (lazy_load, {"n-plus-one"}, "for author in session.scalars(select(Author)):", AUTHORS),
+    (lookups, {"n-plus-one"}, "for number in range(9):", 9),
+    (same_row, {"duplicate-query"}, "for _ in range(9):", 9),
+    (immediate, {"eager-n-plus-one"}, "", AUTHORS),
+    (deferred, {"column-load"}, "for author in session.scalars(select(Author)):", AUTHORS),
+    (expired, {"column-load"}, "for author in authors:", AUTHORS),
+    (two_relationships, {"m-plus-n"}, "for author in session.scalars(select(Author)):", 2 * AUTHORS),
+    (two_lookups, {"m-plus-n"}, "for number in range(9):", 18),
+    (chained_relationships, {"m-plus-n"}, "for book in session.scalars(select(Book)):", 2 * AUTHORS),
+    (write_rows, {"write-loop"}, "for number in range(20):", 20),
+    (update_rows, {"write-loop"}, "for number in range(20):", 20),
+    (product, {"cartesian-product"}, "", 1),
+    (forgotten_join, {"cartesian-product"}, "", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("work", "rules", "loop", "statements"), FIRING, ids=[case[0].__name__ for case in FIRING]
+)
+def test_a_slow_program_is_found_with_its_loop(session, work, rules, loop, statements):
+    found = findings(work, session)
+
+    assert {finding.rule for finding in found} == rules
+    assert loop_lines(found) == [loop]
+    assert len(found[0].offenders) == statements
+
+
+def eager(session):
+    options = joinedload(Author.country), selectinload(Author.books), undefer(Author.bio)
+    for author in session.scalars(select(Author).options(*options)):
+        assert author.country is not None
+        assert author.bio == ""
+        assert author.books
+
+
+def eager_chain(session):
+    books = joinedload(Author.books).joinedload(Book.chapters)
+    session.scalars(select(Author).options(books)).unique().all()
+
+
+def one_joined_one_selected(session):
+    options = joinedload(Author.books), selectinload(Author.prizes)
+    session.scalars(select(Author).options(*options)).unique().all()
+
+
+def pages_by_offset(session):
+    for page in range(6):
+        pages = select(Author).order_by(Author.id).limit(4).offset(4 * page)
+        session.scalars(pages.options(selectinload(Author.books))).all()
+
+
+def pages_by_key(session):
+    last = -1
+    for _ in range(6):
+        last = session.scalars(select(Author.id).where(Author.id > last).order_by(Author.id).limit(4)).all()[
+            -1
+        ]
+
+
+def one_flush(session):
+    session.add_all([Prize(id=3000 + number, author_id=1) for number in range(50)])
+    session.commit()
+
+
+def bulk_insert(session):
+    session.execute(insert(Prize), [{"id": 4000 + number, "author_id": 1} for number in range(50)])
+    session.commit()
+
+
+def commit_chunks(session):
+    for start in range(0, 200, 10):
+        session.execute(insert(Prize), [{"id": 5000 + start + n, "author_id": 1} for n in range(10)])
+        session.commit()
+
+
+def delete_chunks(session):
+    for _ in range(12):
+        chunk = select(Prize.id).order_by(Prize.id).limit(5)
+        session.execute(delete(Prize).where(Prize.id.in_(chunk)).execution_options(synchronize_session=False))
+        session.commit()
+
+
+def two_lines(session):
+    session.get(Author, 1)
+    session.get(Author, 2)
+
+
+def held_objects(session):
+    authors = session.scalars(select(Author)).all()
+    for book in session.scalars(select(Book)):
+        assert book.author in authors
+
+
+def read_after_write(session):
+    for number in range(9):
+        session.execute(select(Book.id).where(Book.id == 1)).all()
+        session.execute(update(Author).where(Author.id == 1).values(seen=number))
+
+
+def joined_table(session):
+    session.execute(text("SELECT b.id FROM books b, chapters c WHERE c.book_id = b.id")).all()
+    session.execute(text("SELECT a.id FROM authors AS a CROSS JOIN books AS b")).all()
+
+
+SILENT = [
+    eager, eager_chain, one_joined_one_selected, pages_by_offset, pages_by_key, one_flush, bulk_insert,
+    commit_chunks, two_lines, held_objects, joined_table,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("work", SILENT, ids=[work.__name__ for work in SILENT])
+def test_a_program_that_does_well_is_left_in_peace(session, work):
+    assert findings(work, session) == []
+
+
+def test_a_row_read_again_after_each_write_is_no_duplicate(session):
+    assert [finding.rule for finding in findings(read_after_write, session)] == ["write-loop"]
+
+
+def test_a_commit_for_each_row_is_found_beside_the_single_writes(session):
+    found = {finding.rule: finding for finding in findings(commit_rows, session)}
+
+    assert set(found) == {"commit-per-row", "write-loop"}
+    assert loop_lines(list(found.values())) == ["for number in range(20):"] * 2
+    assert found["commit-per-row"].round_trips == 38
+
+
+def test_a_commit_for_each_chunk_is_not_taken_for_one_a_row(session):
+    assert "commit-per-row" not in {finding.rule for finding in findings(delete_chunks, session)}
+
+
+def few_keys(session):
+    for number in range(9):
+        session.scalars(select(Book).where(Book.id.in_([number, number + 1, number + 2]))).all()
+
+
+def many_keys(session):
+    for start in range(0, AUTHORS * EACH, 20):
+        session.scalars(select(Book).where(Book.id.in_(range(start, start + 20)))).all()
+
+
+def eager_for_each(session):
+    for number in range(9):
+        session.get(Author, number, options=[selectinload(Author.books)])
+
+
+def counted(trace: Trace, values: int) -> Trace:
+    """The trace as it is once the number of bound values is recorded as well."""
+    return replace(trace, queries=tuple(replace(s, parameter_count=values) for s in trace.queries or ()))
+
+
+@pytest.mark.parametrize(
+    ("work", "values", "rules"),
+    [(few_keys, 3, ["select-in-loop"]), (many_keys, 20, []), (eager_for_each, 1, ["n-plus-one"])],
+)
+def test_a_loop_that_asks_for_a_few_keys_at_a_time_is_found(session, work, values, rules):
+    found = diagnose(counted(traced(work, session), values)).findings
+
+    assert [finding.rule for finding in found] == rules
+    assert loop_lines(list(found)) == ["for number in range(9):"] * len(rules)
