@@ -1,11 +1,12 @@
 """What one block records of psycopg's calls: statements, their rows, and what frames them."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from types import FrameType
 from typing import Any, NamedTuple
 
-from perfkit.capture.pool_hooks import is_pool_at_work
+from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
 from perfkit.capture.recorder import Record, Recorder, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
@@ -49,7 +50,8 @@ class PsycopgCalls:
             return None
 
     def _send(self, cursor: Any, query: Any, parameters: Any, frame: FrameType) -> Sending | None:
-        if is_pool_at_work(frame):
+        # What Django sends past its own cursors is upkeep of a connection, as a pool's is.
+        if is_pool_at_work(frame) or ("django.db" in sys.modules and caller_package(frame) == "django"):
             return None
         text = _text(query)
         connection = cursor.connection

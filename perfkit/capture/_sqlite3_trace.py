@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from perfkit.capture._sqlite3_classes import is_watched
+from perfkit.capture.live_objects import live_objects
 from perfkit.capture.recorder import Recorder, TransactionKind
 
 _MODULE = sys.modules["_sqlite3"]
@@ -128,14 +129,12 @@ def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:
 
 def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:
     """Connections of sqlite3, and the numbers of those that a library watched elsewhere has in hand."""
-    connection_types = _with_subclasses([sqlite3.Connection])
-    owner_types = _with_subclasses(_owners())
     connections: list[sqlite3.Connection] = []
     owned: set[int] = set()
-    for thing in gc.get_objects():
-        if type(thing) in connection_types:
+    for thing in live_objects([sqlite3.Connection, *_owners()]):
+        if issubclass(type(thing), sqlite3.Connection):
             connections.append(cast(sqlite3.Connection, thing))
-        elif type(thing) in owner_types:
+        else:
             owned.update(id(referent) for referent in _reached(thing))
     return connections, owned
 
@@ -158,15 +157,3 @@ def _owners() -> list[type]:
     )
     found = (getattr(sys.modules.get(module), name, None) for module, name in names)
     return [cls for cls in found if isinstance(cls, type)]
-
-
-def _with_subclasses(classes: list[type]) -> set[type]:
-    """The classes and all that derive from them; asking an object itself could run the user's code."""
-    found: set[type] = set()
-    waiting = list(classes)
-    while waiting:
-        cls = waiting.pop()
-        if cls not in found:
-            found.add(cls)
-            waiting.extend(type.__subclasses__(cls))
-    return found

@@ -31,12 +31,15 @@ def is_pool_at_work(frame: FrameType) -> bool:
         True for what SQLAlchemy asks a new connection, and for pre-pings: they are part of the wait for a
         connection. What the user's own listeners send then is the user's.
     """
-    if not _asking.get():
-        return False
+    return bool(_asking.get()) and caller_package(frame) == "sqlalchemy"
+
+
+def caller_package(frame: FrameType) -> str:
+    """The package of the code that called into a driver."""
     caller: FrameType | None = frame
     while caller is not None and _package(caller) in _DRIVERS:
         caller = caller.f_back
-    return caller is not None and _package(caller) == "sqlalchemy"
+    return _package(caller) if caller is not None else ""
 
 
 def _package(frame: FrameType) -> str:

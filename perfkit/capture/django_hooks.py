@@ -1,0 +1,148 @@
+"""Django's statements, through the wrappers that every connection of its has room for."""
+
+import functools
+import sys
+import weakref
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+from perfkit.capture.django_orm import django_load
+from perfkit.capture.live_objects import live_objects
+from perfkit.capture.patches import Function, Patches
+from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.sqlalchemy_hooks import sent_rows
+
+_VENDORS = {"postgresql": "postgresql", "sqlite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
+
+
+class DjangoHooks:
+    """Reports what Django sends to a recorder, between `install` and `remove`.
+
+    Args:
+        recorder: where statements are counted.
+        at_work: filled with the cursors on which Django is sending, so that their driver's hooks pass on.
+    """
+
+    def __init__(self, recorder: Recorder, at_work: dict[int, Any]) -> None:
+        self._recorder = recorder
+        self._at_work = at_work
+        self._is_active = False
+        self._patches = Patches()
+        self._connections: list[weakref.ref[Any]] = []
+
+    def install(self) -> None:
+        """Wrap every connection there is and every one to come; nothing where Django is not in use."""
+        settings = getattr(sys.modules.get("django.conf"), "settings", None)
+        base = sys.modules.get("django.db.backends.base.base")
+        if base is None or settings is None or not settings.configured:
+            return
+        from django.db.backends.signals import connection_created
+
+        self._is_active = True
+        connection_created.connect(self._opened, weak=False, dispatch_uid=id(self))
+        for connection in live_objects([base.BaseDatabaseWrapper]):
+            self._wrap(connection)
+        self._patches.replace(base.BaseDatabaseWrapper, "commit", self._ending("commit"))
+        self._patches.replace(base.BaseDatabaseWrapper, "rollback", self._ending("rollback"))
+
+    def remove(self) -> None:
+        """Take every wrapper away."""
+        if not self._is_active:
+            return
+        from django.db.backends.signals import connection_created
+
+        self._is_active = False
+        connection_created.disconnect(dispatch_uid=id(self))
+        self._patches.restore()
+        while self._connections:
+            connection = self._connections.pop()()
+            if connection is not None and self._execute in connection.execute_wrappers:
+                connection.execute_wrappers.remove(self._execute)
+
+    def _opened(self, *, connection: Any, **context: Any) -> None:
+        self._wrap(connection)
+
+    def _wrap(self, connection: Any) -> None:
+        # The last in the list runs first, outside of all others; the first sees what is really sent.
+        if self._execute not in connection.execute_wrappers:
+            connection.execute_wrappers.insert(0, self._execute)
+            self._connections.append(weakref.ref(connection))
+
+    def _execute(self, execute: Function, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        connection, cursor = context["connection"], context["cursor"]
+        if not self._is_active:
+            return execute(sql, params, many, context)
+        record = self._send(connection, sql, params, many, sys._getframe(1))
+        key = id(getattr(cursor, "cursor", None))
+        self._at_work[key] = (None, None, None)
+        try:
+            result = execute(sql, params, many, context)
+        except BaseException as error:
+            if record is not None:
+                record.end = perf_counter()
+                record.error_type = type(error).__name__
+            raise
+        finally:
+            self._at_work.pop(key, None)
+        if record is not None:
+            record.end = perf_counter()
+            record.rows = self._rows(cursor)
+        return result
+
+    def _send(self, connection: Any, sql: Any, params: Any, many: bool, frame: FrameType) -> Any:
+        try:
+            if connection.vendor == "sqlite" and sql == "BEGIN":
+                self._recorder.transaction("begin", frame, connection.connection)
+                return None
+            if _begins(connection.connection):
+                self._recorder.transaction("begin", frame, connection.connection)
+            vendor = _VENDORS.get(connection.vendor, str(connection.vendor))
+            record = self._recorder.new(str(sql), vendor, "django")
+            if many and isinstance(params, list | tuple):
+                record.batch_size = len(params)
+            record.load = django_load(frame)
+            self._recorder.describe(record, frame, None if many else params, connection.connection)
+            record.start = perf_counter()
+        except Exception as error:
+            self._miss(error)
+            return None
+        return record
+
+    def _rows(self, cursor: Any) -> int | None:
+        try:
+            return sent_rows(cursor)
+        except Exception as error:
+            self._miss(error)
+            return None
+
+    def _ending(self, kind: TransactionKind) -> Any:
+        """psycopg's commits and rollbacks are reported by its own hook."""
+
+        def wrap(original: Function) -> Function:
+            @functools.wraps(original)
+            def end(connection: Any) -> Any:
+                try:
+                    raw = connection.connection
+                    if (
+                        self._is_active
+                        and not hasattr(raw, "pgconn")
+                        and getattr(raw, "in_transaction", True)
+                    ):
+                        self._recorder.transaction(kind, sys._getframe(1), raw)
+                except Exception as error:
+                    self._miss(error)
+                return original(connection)
+
+            return end
+
+        return wrap
+
+    def _miss(self, error: Exception) -> None:
+        self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")
+
+
+def _begins(raw: Any) -> bool:
+    """Whether psycopg will send a BEGIN before the statement."""
+    pgconn = getattr(raw, "pgconn", None)
+    return pgconn is not None and not raw.autocommit and pgconn.transaction_status == 0

@@ -1,0 +1,95 @@
+"""Which relation or column of a Django model a statement loads, read from the stack of Django's own code.
+
+Django tells it nowhere. The descriptors that load on access are on the stack, with the instance that was
+accessed; a related manager's queryset carries the instance as a hint for database routers. Where a version
+of Django has neither, the relation is simply not named.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from perfkit.capture.orm import NO_LOAD, OrmLoad
+
+_MODELS = os.path.join("django", "db", "models") + os.sep  # noqa: PTH118 - compared as text
+_DJANGO = f"{os.sep}django{os.sep}"
+_MAX_FRAMES = 60
+
+
+def django_load(frame: FrameType) -> OrmLoad:
+    """What the ORM loads by the statement that this stack sends.
+
+    Args:
+        frame: the innermost frame of Django's.
+
+    Returns:
+        `Model.field` of a relation that is loaded on access or through a related manager, or of deferred or
+        refreshed columns; nothing for other statements, `select_related` and `prefetch_related` included.
+    """
+    frames = list(_django_frames(frame))
+    names = {entry.f_code.co_name for entry in frames}
+    if "prefetch_related_objects" in names:
+        return NO_LOAD
+    for entry in frames:
+        if entry.f_code.co_name == "__get__":
+            return _accessed(entry.f_locals.get("self"), entry.f_locals.get("instance"))
+    if "refresh_from_db" in names or "arefresh_from_db" in names:
+        return _refreshed(frames)
+    return OrmLoad(_managed(frames))
+
+
+def _django_frames(frame: FrameType) -> Iterator[FrameType]:
+    """Frames of Django's models, up to the first that is not Django's."""
+    entry: FrameType | None = frame
+    for _ in range(_MAX_FRAMES):
+        if entry is None or _DJANGO not in entry.f_code.co_filename:
+            return
+        if _MODELS in entry.f_code.co_filename:
+            yield entry
+        entry = entry.f_back
+
+
+def _accessed(descriptor: Any, instance: Any) -> OrmLoad:
+    owner = type(instance).__name__
+    if type(descriptor).__name__ == "DeferredAttribute":
+        return OrmLoad(None, f"{owner}.{descriptor.field.attname}", "deferred")
+    related = getattr(descriptor, "related", None)
+    field = getattr(descriptor, "field", None)
+    name = related.get_accessor_name() if related is not None else getattr(field, "name", None)
+    return OrmLoad(f"{owner}.{name}") if name else NO_LOAD
+
+
+def _refreshed(frames: list[FrameType]) -> OrmLoad:
+    for entry in frames:
+        if entry.f_code.co_name == "refresh_from_db":
+            return OrmLoad(None, type(entry.f_locals.get("self")).__name__, "refresh")
+    return NO_LOAD
+
+
+def _managed(frames: list[FrameType]) -> str | None:
+    """The relation whose manager made the queryset; `None` where more than one could have."""
+    query_set = getattr(sys.modules.get("django.db.models"), "QuerySet", None)
+    if query_set is None:
+        return None
+    for entry in frames:
+        candidate = entry.f_locals.get("self")
+        if issubclass(type(candidate), query_set):
+            instance = (getattr(candidate, "_hints", None) or {}).get("instance")
+            known = tuple(getattr(candidate, "_known_related_objects", None) or ())
+            return None if instance is None else _relation(instance, known, candidate)
+    return None
+
+
+def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> str | None:
+    options = type(instance)._meta
+    names = [
+        relation.get_accessor_name() if relation.auto_created else relation.name
+        for relation in options.get_fields()
+        if relation.is_relation
+        and relation.related_model is queryset.model
+        and (relation.one_to_many or relation.many_to_many)
+        and (not known or getattr(relation, "field", None) in known)
+    ]
+    return f"{type(instance).__name__}.{names[0]}" if len(names) == 1 else None
