@@ -30,6 +30,6 @@ class Places:
         known = self._loops.get(place)
         if known is None:
             path = place.code.co_filename
-            line = loop_header_line(path, line_at(place.code, place.offset))
+            line = loop_header_line(place.code, place.offset, line_at(place.code, place.offset))
             known = self._loops[place] = code_location(path, line, place.code.co_name)
         return known

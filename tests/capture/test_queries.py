@@ -376,3 +376,51 @@ def test_a_class_level_listener_is_all_that_is_added_and_it_goes(engine):
     collector.stop()
 
     assert (during - before, len(Engine.dispatch.before_cursor_execute._clslevel[Engine])) == (1, before)
+
+
+def loop_line(work, engine):
+    """The source of the loop line that is named for the looped statements of the work."""
+
+    def block():
+        with engine.connect() as connection:
+            work(connection)
+
+    (line,) = {span.loop_site.source_text for span in recorded(block).spans if span.loop_site}
+    return line
+
+
+def test_what_an_inner_loop_iterates_over_belongs_to_the_outer_loop(engine):
+    def work(connection):
+        for number in range(3):
+            for _ in connection.execute(text("SELECT :n"), {"n": number}):
+                pass
+
+    assert loop_line(work, engine) == "for number in range(3):"
+
+
+def test_what_a_comprehension_iterates_over_belongs_to_the_loop_around_it(engine):
+    def work(connection):
+        for number in range(3):
+            [row for row in connection.execute(text("SELECT :n"), {"n": number})]  # noqa: C416
+
+    assert loop_line(work, engine) == "for number in range(3):"
+
+
+def test_what_a_comprehension_computes_belongs_to_the_comprehension(engine):
+    def work(connection):
+        for _ in range(1):
+            [
+                connection.execute(text("SELECT :n"), {"n": number})
+                for number in range(3)
+            ]  # fmt: skip
+
+    assert loop_line(work, engine) == "["
+
+
+def test_the_condition_of_a_while_is_in_its_loop(engine):
+    def work(connection):
+        numbers = [1, 2, 3]
+        while connection.scalar(text("SELECT :n"), {"n": len(numbers)}):
+            numbers.pop()
+
+    assert loop_line(work, engine).startswith("while connection.scalar")
