@@ -89,11 +89,23 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
+    )
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    if arguments.engine is not None or arguments.no_analyze:
-        option = "--no-analyze" if arguments.no_analyze else "-e"
+    for_sql = {"--no-analyze": arguments.no_analyze, "--prove": arguments.prove, "--yes": arguments.yes}
+    option = next((name for name, is_given in for_sql.items() if is_given), None)
+    if arguments.engine is not None or option:
+        option = option or "-e"
         raise MagicError(
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."

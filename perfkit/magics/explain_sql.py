@@ -67,7 +67,14 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
     try:
-        result = explain(connectable, sql, parameters, analyze=not arguments.no_analyze)
+        result = explain(
+            connectable,
+            sql,
+            parameters,
+            analyze=not arguments.no_analyze,
+            prove=arguments.prove,
+            confirm=arguments.yes,
+        )
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
     if arguments.name:

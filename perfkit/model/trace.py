@@ -7,6 +7,7 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
+from perfkit.model.what_if import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Trace:
     plans: tuple[Plan, ...] | None = None
     cpu: CpuProfile | None = None
     memory: MemoryProfile | None = None
+    proofs: tuple[Proof, ...] | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Iterable
 
 from perfkit.model.finding import SEVERITIES, Diagnosis, Finding, RuleResult, Verdict
+from perfkit.model.proved_findings import with_proof
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
@@ -42,7 +43,7 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
     findings: list[Finding] = []
     results: list[RuleResult] = []
     for rule in all_rules() if rules is None else rules:
-        found = tuple(rule.check(trace)) if rule.can_judge(trace) else ()
+        found = tuple(with_proof(item, trace) for item in rule.check(trace)) if rule.can_judge(trace) else ()
         findings.extend(found)
         results.append(RuleResult(rule.code, rule.name, _verdict(rule, trace, found)))
     return Diagnosis(tuple(sorted(_without_echoes(findings), key=_rank)), tuple(results))

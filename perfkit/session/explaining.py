@@ -6,10 +6,19 @@ from typing import Any
 
 from perfkit.capture import plans
 from perfkit.model.trace import Trace
+from perfkit.session.proving import prove as prove_plan
 from perfkit.session.result import Result
 
 
-def explain(connectable: Any, statement: Any, parameters: Any = None, *, analyze: bool = True) -> Result:
+def explain(
+    connectable: Any,
+    statement: Any,
+    parameters: Any = None,
+    *,
+    analyze: bool = True,
+    prove: bool = False,
+    confirm: bool = False,
+) -> Result:
     """Ask the database for the plan of a statement and judge it.
 
     Args:
@@ -18,9 +27,13 @@ def explain(connectable: Any, statement: Any, parameters: Any = None, *, analyze
         parameters: values by name.
         analyze: execute the statement to learn real rows and times, in a transaction that is rolled back.
             Statements that write are planned only, never executed.
+        prove: try indexes, statistics and memory for what is slow, on PostgreSQL, each in a transaction that
+            is rolled back, and measure. While an index is tried, writes to its table wait.
+        confirm: with `prove`, that the server need not be perfkit's lab and tables may be larger than 1 GB.
 
     Returns:
-        A result that shows the plan tree; `result.plan` is the plan, `result.findings` what the rules say.
+        A result that shows the plan tree; `result.plan` is the plan, `result.findings` what the rules say,
+        `result.proofs` what was tried, or why nothing was.
 
     Raises:
         ExplainError: if the database refuses, in words that say what to do.
@@ -28,5 +41,6 @@ def explain(connectable: Any, statement: Any, parameters: Any = None, *, analyze
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     start = perf_counter()
     plan = plans.explain(connectable, statement, parameters, analyze=analyze)
-    trace = Trace("explain", start_time, (perf_counter() - start) * 1000, plans=(plan,))
-    return Result(trace, "plans")
+    duration_ms = (perf_counter() - start) * 1000
+    proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm),) if prove else None
+    return Result(Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs), "plans")

@@ -10,6 +10,7 @@ from perfkit.model import codec
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
+from perfkit.model.what_if import Proof
 from perfkit.views import block, table
 from perfkit.views.block import Focus
 
@@ -47,6 +48,11 @@ class Result:
         if not self.trace.plans:
             raise LookupError("This block holds no query plan. Use perfkit.explain or %%explain.")
         return self.trace.plans[0]
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """What was tried for the plans; empty where `prove` was not asked for."""
+        return self.trace.proofs or ()
 
     def queries_frame(self) -> "pandas.DataFrame":
         """One row a statement, times in milliseconds, without parameter values."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from perfkit.model.finding import Diagnosis
 from perfkit.model.trace import Trace
-from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz
+from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz, what_if
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
 from perfkit.views.curve import Mark
@@ -101,8 +101,7 @@ def _parts_text(trace: Trace) -> Iterator[tuple[str, Callable[[], str]]]:
     if trace.queries:
         yield "queries", lambda: queries.as_text(trace)
     if trace.plans:
-        plans = trace.plans
-        yield "plans", lambda: "\n\n".join(plan_tree.as_text(plan) for plan in plans)
+        yield "plans", lambda: _plans_text(trace)
     if trace.cpu is not None:
         profile = trace.cpu
         yield "cpu", lambda: cpu.as_text(profile)
@@ -121,10 +120,20 @@ def _marks(trace: Trace) -> tuple[Mark, ...]:
 def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
     if not trace.plans:
         return paragraph("No statement could be explained.", quiet=True)
-    return join(
-        plan_tree.as_html(plan, [finding for finding in diagnosis.findings if finding.plan == number])
-        for number, plan in enumerate(trace.plans)
-    )
+    parts: list[Html] = []
+    for number, plan in enumerate(trace.plans):
+        here = [finding for finding in diagnosis.findings if finding.plan == number]
+        parts.append(plan_tree.as_html(plan, here))
+        parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
+    return join(parts)
+
+
+def _plans_text(trace: Trace) -> str:
+    parts: list[str] = []
+    for number, plan in enumerate(trace.plans or ()):
+        parts.append(plan_tree.as_text(plan))
+        parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
+    return "\n\n".join(parts)
 
 
 def _target_html(trace: Trace, target_ms: float) -> Html:

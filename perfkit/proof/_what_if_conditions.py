@@ -1,0 +1,183 @@
+"""What a statement and its plan say beyond plain columns: expressions, patterns, constants, order."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from perfkit.model.plan import PlanNode
+from perfkit.model.plan_conditions import Arm, SortColumn, filter_arms
+from perfkit.model.sql_names import quoted
+
+ExpressionKind = Literal["equality", "range", "prefix", "infix", "cast"]
+# Values of sub-queries, and values that were left out, are parameters to the parser.
+_VALUES = re.compile(
+    r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
+    r" | (?P<value>\(InitPlan\s\d+\)\.col\d+ | \?(?=::|\)|,|$|\s))",
+    re.VERBOSE,
+)
+_MAX_CHARACTERS = 20_000
+_TEXT = ("TEXT", "VARCHAR", "BPCHAR", "CHAR", "NVARCHAR")
+_RANGES = (exp.GT, exp.GTE, exp.LT, exp.LTE)
+_PATTERNS = (exp.Like, exp.ILike)
+_LITERALS = (exp.Literal, exp.Boolean)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition on something made of columns. `text` is SQL, for a pattern the column alone."""
+
+    kind: ExpressionKind
+    text: str
+    columns: tuple[str, ...]
+
+
+def column_arms(scan: PlanNode, *names: str) -> tuple[Arm, ...]:
+    """The conditions of a node under these names, such as `Filter` and `Index Cond`, taken apart."""
+    arms: list[Arm] = []
+    for name in names:
+        arms.extend(filter_arms(replace(scan, attributes={"Filter": scan.attributes.get(name)})))
+    return tuple(arms)
+
+
+def join_columns(scan: PlanNode, condition: object) -> tuple[str, ...]:
+    """The columns of a scan that the condition of a join compares for equality."""
+    arms = filter_arms(replace(scan, attributes={"Filter": condition}))
+    return tuple(dict.fromkeys(arm.column for arm in arms if arm.kind == "equality" and arm.column))
+
+
+def expressions(scan: PlanNode) -> tuple[Expression, ...]:
+    """The conditions of a scan's filter that a plain index on columns cannot answer."""
+    text = scan.attributes.get("Filter")
+    tree = _parsed(_VALUES.sub(_readable, text)) if isinstance(text, str) else None
+    found = (_expression(item, scan) for item in _conjuncts(tree)) if tree is not None else ()
+    return tuple(item for item in found if item is not None)
+
+
+def literals(statement: str, scan: PlanNode) -> dict[str, str]:
+    """Columns that the text compares with one constant, and that condition: `status = 'refunded'`.
+
+    Only what stands in the text counts: a partial index cannot serve a value that is bound later.
+    """
+    tree = _parsed(statement)
+    found: dict[str, set[str]] = {}
+    for item in tree.find_all(exp.EQ, exp.Is) if tree is not None else ():
+        column, value = item.this, item.expression
+        if not isinstance(column, exp.Column) or column.table not in ("", scan.alias, scan.relation_name):
+            continue
+        name = quoted(column.name)
+        known = isinstance(value, (*_LITERALS, exp.Null))
+        said = f"{name} {'=' if isinstance(item, exp.EQ) else 'IS'} {value.sql(dialect='postgres')}"
+        found.setdefault(name, set()).add(said if known else "")
+    return {name: said.pop() for name, said in found.items() if len(said) == 1 and "" not in said}
+
+
+def named_columns(statement: str, columns: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Those of a table's columns that a statement names, `None` where it asks for all or cannot be read."""
+    tree = _parsed(statement)
+    if tree is None:
+        return None
+    stars = (star for star in tree.find_all(exp.Star) if not isinstance(star.parent, exp.Count))
+    if next(stars, None) is not None:
+        return None
+    named = {column.name for column in tree.find_all(exp.Column)}
+    return tuple(column for column in columns if column in named)
+
+
+def asked_order(statement: str, columns: tuple[str, ...]) -> tuple[SortColumn, ...]:
+    """The plain columns of a table that a statement's ORDER BY begins with."""
+    tree = _parsed(statement)
+    order = tree.args.get("order") if tree is not None else None
+    found: list[SortColumn] = []
+    for item in order.expressions if order is not None else ():
+        if not isinstance(item.this, exp.Column) or item.this.name not in columns:
+            break
+        found.append(SortColumn(quoted(item.this.name), bool(item.args.get("desc"))))
+    return tuple(found)
+
+
+def _parsed(text: str) -> Any:
+    if len(text) > _MAX_CHARACTERS:
+        return None
+    try:
+        return sqlglot.parse_one(text, dialect="postgres")
+    except (SqlglotError, RecursionError):
+        return None
+
+
+def _readable(match: re.Match[str]) -> str:
+    return "$1" if match["value"] else match[0]
+
+
+def _conjuncts(tree: Any) -> Iterator[Any]:
+    tree = _bare(tree)
+    if isinstance(tree, exp.And):
+        yield from _conjuncts(tree.left)
+        yield from _conjuncts(tree.right)
+    else:
+        yield tree
+
+
+def _bare(tree: Any) -> Any:
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    return tree
+
+
+def _expression(tree: Any, scan: PlanNode) -> Expression | None:
+    if isinstance(tree, _PATTERNS):
+        return _pattern(tree, scan)
+    if not isinstance(tree, (exp.EQ, *_RANGES)):
+        return None
+    for left, value in ((tree.this, tree.expression), (tree.expression, tree.this)):
+        own, side = _own_columns(left, scan), _bare(left)
+        if own and not _own_columns(value, scan) and not isinstance(side, exp.Column):
+            if isinstance(side, exp.Cast) and isinstance(_bare(side.this), exp.Column):
+                return None if _is_text(side) else Expression("cast", _type(side), own)
+            kind: ExpressionKind = "equality" if isinstance(tree, exp.EQ) else "range"
+            return None if _has_value(side) else Expression(kind, _written(side), own)
+    return None
+
+
+def _pattern(tree: Any, scan: PlanNode) -> Expression | None:
+    """A pattern whose value is unknown may be a prefix: trying it will tell."""
+    column, pattern = _bare(tree.this), _bare(tree.expression)
+    column = _bare(column.this) if isinstance(column, exp.Cast) and _is_text(column) else column
+    pattern = _bare(pattern.this) if isinstance(pattern, exp.Cast) else pattern
+    if not isinstance(column, exp.Column) or not _own_columns(column, scan):
+        return None
+    open_start = isinstance(pattern, exp.Literal) and str(pattern.this)[:1] in ("%", "_", "")
+    kind: ExpressionKind = "infix" if open_start or isinstance(tree, exp.ILike) else "prefix"
+    return Expression(kind, _written(column), (column.name,))
+
+
+def _is_text(cast: Any) -> bool:
+    return cast.to.this.name in _TEXT
+
+
+def _type(cast: Any) -> str:
+    """The type as PostgreSQL calls it."""
+    name = str(cast.to.sql(dialect="postgres")).lower()
+    return name.replace("decimal", "numeric")
+
+
+def _has_value(tree: Any) -> bool:
+    return next(tree.find_all(exp.Parameter, exp.Placeholder), None) is not None
+
+
+def _own_columns(tree: Any, scan: PlanNode) -> tuple[str, ...]:
+    names = (None, "", scan.alias, scan.relation_name)
+    return tuple(dict.fromkeys(c.name for c in tree.find_all(exp.Column) if c.table in names))
+
+
+def _written(tree: Any) -> str:
+    """SQL of an expression without the table in front of its columns."""
+    copy = tree.copy()
+    for column in copy.find_all(exp.Column):
+        column.set("table", None)
+        column.set("db", None)
+    return str(copy.sql(dialect="postgres", normalize_functions="lower"))

@@ -1,0 +1,103 @@
+"""What an attempt showed, and which one is best."""
+
+import math
+
+from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.what_if import Attempt, ProofVerdict, Runs
+from perfkit.proof._what_if_designs import Design, IndexDesign
+from perfkit.proof._what_if_trial import Outcome
+
+# Less than a tenth saved is not worth an index that every write pays for.
+MIN_SAVED_SHARE = 0.1
+# Times this close are one time to the ranking: then blocks decide, which do not waver, then the size.
+_SAME_TIME_FACTOR, _SHORTEST_MS = 1.25, 0.1
+_RANKS = (ProofVerdict.PROVED, ProofVerdict.INCONCLUSIVE, ProofVerdict.NO_HELP, ProofVerdict.REJECTED)
+
+
+def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
+    """The attempt with its verdict.
+
+    Args:
+        design: what was tried.
+        base: the runs without it.
+        outcome: the runs with it.
+    """
+    verdict, reason = _verdict(design, base, outcome)
+    return _attempt(design, verdict, reason, outcome)
+
+
+def untried(design: Design, verdict: ProofVerdict, reason: str) -> Attempt:
+    """An attempt that came to no result."""
+    return _attempt(design, verdict, reason, None)
+
+
+def ranked(attempts: list[Attempt]) -> tuple[Attempt, ...]:
+    """Best first: what was proved, by time, then blocks, then size."""
+    return tuple(sorted(attempts, key=_rank))
+
+
+def _attempt(design: Design, verdict: ProofVerdict, reason: str, outcome: Outcome | None) -> Attempt:
+    is_tried = verdict is not ProofVerdict.REJECTED
+    return Attempt(
+        kind=design.kind,
+        what=design.what,
+        statement=design.paste,
+        verdict=verdict,
+        reason=reason,
+        relation=design.relation,
+        nodes=design.nodes,
+        runs=outcome.runs if outcome else None,
+        build_ms=outcome.build_ms if outcome else None,
+        size_bytes=outcome.size_bytes if outcome else None,
+        write_share=design.write_share if is_tried and isinstance(design, IndexDesign) else None,
+    )
+
+
+def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict, str]:
+    note = ""
+    if isinstance(design, IndexDesign) and not _uses(outcome.plan, design.name):
+        if outcome.must_wait:
+            return ProofVerdict.INCONCLUSIVE, (
+                "An older transaction is open on this server; until it ends, a new index may not be used. "
+                "Try again then."
+            )
+        return ProofVerdict.NO_HELP, "The planner does not use it: it expects another way to be cheaper."
+    if design.kind == "statistics":
+        note = _estimate(design.scan, outcome.plan)
+    return _compared(base, outcome.runs, note)
+
+
+def _compared(base: Runs, runs: Runs, note: str) -> tuple[ProofVerdict, str]:
+    """Proved means a tenth faster, and the slowest run with it faster than the fastest without."""
+    saved = 1 - runs.median_ms / base.median_ms if base.median_ms else 0.0
+    if saved >= MIN_SAVED_SHARE and max(runs.times_ms) < min(base.times_ms):
+        return ProofVerdict.PROVED, note
+    if saved >= MIN_SAVED_SHARE:
+        return ProofVerdict.INCONCLUSIVE, f"{note} The times of the runs overlap.".strip()
+    return ProofVerdict.NO_HELP, f"{note} The statement is no faster with it.".strip()
+
+
+def _uses(plan: Plan, index_name: str) -> bool:
+    return any(node.index_name == index_name for node in plan.nodes())
+
+
+def _estimate(scan: PlanNode, plan: Plan) -> str:
+    """What is expected now, of the same table in the new plan."""
+    same = [
+        node for node in plan.nodes() if (node.relation_name, node.alias) == (scan.relation_name, scan.alias)
+    ]
+    if not same:
+        return ""
+    now = same[0]
+    return (
+        f"{now.plan_rows or 0:,.0f} rows are expected instead of {scan.plan_rows or 0:,.0f}; "
+        f"{now.actual_rows or 0:,.0f} came."
+    )
+
+
+def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
+    runs = attempt.runs
+    if runs is None:
+        return _RANKS.index(attempt.verdict), 0, 0, 0
+    time = round(math.log(max(runs.median_ms, _SHORTEST_MS), _SAME_TIME_FACTOR))
+    return _RANKS.index(attempt.verdict), time, runs.median_blocks, attempt.size_bytes or 0

@@ -1,0 +1,194 @@
+"""What would make a statement faster: tried on the real data, measured, and rolled back.
+
+Locks: `CREATE INDEX` in a transaction holds a SHARE lock on the table until the rollback. Others read on, and
+their writes wait. So every attempt has a transaction of its own, with time limits, and servers that are not
+perfkit's lab are touched only when the person says so.
+"""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
+from perfkit.proof import _what_if_catalog as catalog
+from perfkit.proof import _what_if_trial as trial
+from perfkit.proof import _what_if_verdict as verdict
+from perfkit.proof._what_if_candidates import index_designs
+from perfkit.proof._what_if_catalog import Table
+from perfkit.proof._what_if_designs import Design, IndexDesign
+from perfkit.proof._what_if_planner import memory_designs, statistics_designs
+
+__all__ = ["MAX_TABLE_BYTES", "prove"]
+
+# An index on more takes long enough for the writes of others to queue up behind it.
+MAX_TABLE_BYTES = 1_000_000_000
+# A partial index pays where its condition is rare (reference notes on EXPLAIN, section 5).
+MAX_PARTIAL_SHARE = 0.1
+_CONFIRM = "confirm=True (in a cell: %%explain --prove --yes)"
+
+
+def prove(
+    connection: Connection, plan: Plan, explain: trial.Explainer, *, number: int = 0, confirmed: bool = False
+) -> Proof:
+    """Try what could make a statement faster; nothing of it stays.
+
+    Args:
+        connection: to PostgreSQL, without an open transaction.
+        plan: the measured plan of the statement.
+        explain: executes the statement once more on this connection and returns its plan. It is called
+            within transactions that are rolled back.
+        number: of the plan in its trace.
+        confirmed: that the server need not be perfkit's lab, and tables may be larger than 1 GB.
+
+    Returns:
+        What was tried, best first; `Proof.refusal` says why nothing was, where nothing was.
+    """
+    try:
+        return _proved(connection, plan, explain, number, confirmed)
+    except trial.ProofRefusedError as error:
+        return Proof(number, refusal=str(error))
+    except SQLAlchemyError as error:
+        if connection.invalidated:
+            return Proof(
+                number, refusal="The connection was lost; the server has undone everything by itself."
+            )
+        return Proof(number, refusal=f"The database refused to be asked ({type(error).__name__}).")
+
+
+def _proved(
+    connection: Connection, plan: Plan, explain: trial.Explainer, number: int, confirmed: bool
+) -> Proof:
+    if not plan.analyzed:
+        return Proof(
+            number, refusal="Only a statement that was executed can be timed; this one was planned only."
+        )
+    designs, tables, server = _designs(connection, plan)
+    wanted = [design for design in designs if design.rejection is None]
+    tried = _tables(wanted, tables)
+    refusal = _refusal(server, wanted, tried, confirmed)
+    if refusal:
+        return Proof(number, tables=tried, refusal=refusal)
+    rejected = [_rejected(design) for design in designs if design.rejection]
+    if not wanted:
+        note = "Nothing to try: " + ("see why below." if rejected else _nothing(plan))
+        return Proof(number, None, tuple(rejected), tried, (note,))
+    base = trial.run_base(connection, explain).runs
+    attempts, notes = _attempts(connection, explain, wanted, base)
+    return Proof(
+        number, base, verdict.ranked([*attempts, *rejected]), tried, (*notes, *_remarks(wanted, tried))
+    )
+
+
+def _designs(connection: Connection, plan: Plan) -> tuple[list[Design], dict[str, Table], catalog.Server]:
+    tables: dict[str, Table] = {}
+
+    @functools.cache
+    def look_up(name: str, schema: str | None) -> Table | None:
+        found = catalog.table(connection, PlanNode(0, "", relation_name=name, schema=schema))
+        if found is not None:
+            tables[found.name.removeprefix("public.")] = found
+        return found
+
+    with trial.rolled_back(connection):
+        server = catalog.server(connection)
+        indexes = index_designs(plan, lambda scan: look_up(scan.relation_name or "", scan.schema))
+        others = [*statistics_designs(plan), *memory_designs(plan)]
+        for design in others:
+            if design.relation:
+                look_up(design.scan.relation_name or "", design.scan.schema)
+        return [*(_with_share(connection, item) for item in indexes), *others], tables, server
+
+
+def _with_share(connection: Connection, design: IndexDesign) -> IndexDesign:
+    if not design.predicate or design.rejection or design.table is None:
+        return design
+    share = catalog.expected_share(connection, design.table, design.predicate)
+    if share is not None and share > MAX_PARTIAL_SHARE:
+        words = f"{design.predicate} holds for {share:.0%} of the rows, too many for a partial index."
+        return replace(design, rejection=words)
+    return design if share is None else replace(design, share=share)
+
+
+def _tables(designs: Iterable[Design], tables: dict[str, Table]) -> tuple[TriedTable, ...]:
+    names = dict.fromkeys(design.relation for design in designs if design.relation in tables)
+    return tuple(TriedTable(name, tables[name].rows, tables[name].size_bytes) for name in names)
+
+
+def _refusal(
+    server: catalog.Server, designs: list[Design], tables: tuple[TriedTable, ...], confirmed: bool
+) -> str | None:
+    if server.is_replica:
+        return "This server is a replica that can only be read: prove on the primary, or on a copy."
+    if confirmed or not designs:
+        return None
+    sizes = ", ".join(
+        f"{item.name} ({item.rows:,.0f} rows, {item.size_bytes / 1e6:,.0f} MB)" for item in tables
+    )
+    if not server.is_lab:
+        held = _locks(designs, sizes)
+        return (
+            f"This server is not perfkit's lab, so nothing was tried. {held}If that is fine, give {_CONFIRM}."
+        )
+    if any(item.size_bytes > MAX_TABLE_BYTES for item in tables):
+        return f"{sizes}: more than 1 GB, so building takes long. If that is fine, give {_CONFIRM}."
+    return None
+
+
+def _locks(designs: list[Design], sizes: str) -> str:
+    """What would be done, and who would have to wait."""
+    if any(isinstance(design, IndexDesign) for design in designs):
+        return (
+            f"Indexes would be built on {sizes} and rolled back: others go on reading these tables, "
+            "but their writes wait. "
+        )
+    return f"Statistics would be collected on {sizes} and rolled back; nobody waits. " if sizes else ""
+
+
+def _rejected(design: Design) -> Attempt:
+    return verdict.untried(design, ProofVerdict.REJECTED, design.rejection or "")
+
+
+def _nothing(plan: Plan) -> str:
+    return (
+        "no scan or sort of this plan takes long and has a condition that an index could answer, and no "
+        "estimate is far off."
+    )
+
+
+def _attempts(
+    connection: Connection, explain: trial.Explainer, designs: list[Design], base: Runs
+) -> tuple[list[Attempt], list[str]]:
+    """Each in a transaction of its own; when the connection is lost, the rest is not tried."""
+    attempts: list[Attempt] = []
+    for design in designs:
+        if connection.invalidated:
+            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
+            continue
+        try:
+            outcome = trial.run_trial(connection, explain, design)
+            attempts.append(verdict.judged(design, base, outcome))
+        except trial.UntriedError as error:
+            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, str(error)))
+        except trial.UnsuitableError as error:
+            attempts.append(verdict.untried(design, ProofVerdict.REJECTED, str(error)))
+    notes = ["The connection was lost; the server has undone everything by itself."]
+    return attempts, notes if connection.invalidated else []
+
+
+def _remarks(designs: list[Design], tables: tuple[TriedTable, ...]) -> tuple[str, ...]:
+    remarks = [
+        "All of it was rolled back. Each time is the median of three executions, after others had run."
+    ]
+    if tables:
+        names = " and ".join(item.name for item in tables)
+        remarks.append(
+            "A rollback leaves PostgreSQL's count of rows and pages refreshed, and the time of the last "
+            f"ANALYZE where there was one: {names}."
+        )
+    if any(isinstance(design, IndexDesign) for design in designs):
+        remarks.append("The cost of writing is an estimate: bytes written more for each new row.")
+    return tuple(remarks)
