@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from shop import services
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 import perfkit
 from perfkit.exercises import Exercise, Status
+from shop import services
 
 Page = list[dict[str, Any]]
 

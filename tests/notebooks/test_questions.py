@@ -1,10 +1,10 @@
 """What the questions of the notebooks say to answers, right and wrong."""
 
 import pytest
-from exercises import missing_index, start_here, too_many_queries
-from shop import services
 
+from exercises import missing_index, start_here, too_many_queries
 from perfkit.exercises import Status
+from shop import services
 
 pytestmark = pytest.mark.xdist_group("guided notebooks")
 

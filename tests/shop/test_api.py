@@ -2,10 +2,10 @@ import asyncio
 
 import httpx
 import pytest
-from shop import services
-from shop.api import create_app
 
 import perfkit
+from shop import services
+from shop.api import create_app
 
 
 def get(app, path):

@@ -1,12 +1,12 @@
 import inspect
 
 import pytest
-from shop import models, services
 from sqlalchemy import func, select, text
 from sqlalchemy import inspect as look_at
 from sqlalchemy.orm import Session
 
 import perfkit
+from shop import models, services
 
 LIMIT = 20
 

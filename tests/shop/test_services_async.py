@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from shop import services, services_async
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import perfkit
+from shop import services, services_async
 
 COROUTINES = {
     name: function

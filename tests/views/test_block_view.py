@@ -27,7 +27,8 @@ def test_the_header_counts_statements_shapes_round_trips_time_and_findings():
     text = block.as_text(PAGE, diagnose(PAGE), focus="queries").splitlines()[0]
 
     assert text == (
-        "users page: 101 statements in 2 shapes · 101 round trips · 101 ms of 101 ms in the database · 1 finding"
+        "users page: 101 statements in 2 shapes · 101 round trips"
+        " · 101 ms of 101 ms in the database · 1 finding"
     )
 
 
