@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from perfkit.magics._ipython import CellResult, MagicError, Shell, show
 from perfkit.magics._magic import CellMagic, Run
-from perfkit.session import Measurement
+from perfkit.session import Measurement, Result
 
 # A SIGINT during an await is seen by the event loop only when something wakes it (ipykernel issue 881). Five
 # times a second is soon for a person and costs nothing that could be measured.
@@ -158,7 +158,7 @@ class CellMeter:
             if run.name:
                 self._shell.push({run.name: own})
             show(own)
-            failure = run.magic.check(own, run.arguments)
+            failure = _show_more(run, own) or run.magic.check(own, run.arguments)
             if failure is not None and result is not None and error is None:
                 self._fail(result, failure)
 
@@ -166,6 +166,15 @@ class CellMeter:
         """Let the cell end with an error, so that the frontend, nbclient and "run all" see one."""
         result.error_in_exec = failure
         self._shell.showtraceback((type(failure), failure, None))
+
+
+def _show_more(run: Run, own: Result) -> Exception | None:
+    try:
+        for item in run.magic.follow(own, run.arguments):
+            show(item)
+    except MagicError as error:
+        return error
+    return None
 
 
 def error_of(result: CellResult | None) -> BaseException | None:

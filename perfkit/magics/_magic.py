@@ -1,7 +1,7 @@
 """What one cell magic is: its name, its arguments, and what it measures."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from perfkit.magics._arguments import parse_line
@@ -11,10 +11,15 @@ from perfkit.model.trace import Trace
 from perfkit.session import Focus, Result
 
 Check = Callable[[Result, argparse.Namespace], Exception | None]
+Follow = Callable[[Result, argparse.Namespace], Iterable[object]]
 
 
 def _no_check(result: Result, arguments: argparse.Namespace) -> None:
     return None
+
+
+def _nothing_more(result: Result, arguments: argparse.Namespace) -> Iterable[object]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class CellMagic:
         add_arguments: declares what may stand after the name.
         parts: what is measured, given the shell and the arguments.
         check: after the cell, the error with which it should fail, if any.
+        follow: after the cell, what is shown below the result; may raise `MagicError`.
     """
 
     name: str
@@ -36,6 +42,7 @@ class CellMagic:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     parts: Callable[[Shell, argparse.Namespace], Parts]
     check: Check = _no_check
+    follow: Follow = _nothing_more
 
     @property
     def typed(self) -> str:

@@ -10,6 +10,7 @@ from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._namespace import variable
 from perfkit.magics._parts import Parts
+from perfkit.magics.profile import PROFILE
 from perfkit.session import Result
 
 
@@ -32,10 +33,6 @@ def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudget
     if arguments.max is None or len(spans) <= arguments.max:
         return None
     return over_budget(spans, arguments.max)
-
-
-def _profile(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    return Parts(cpu=True)
 
 
 def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,9 +126,7 @@ CELL_MAGICS = (
         explain_arguments,
         _explain,
     ),
-    CellMagic(
-        "profile", "cpu", "Show where the cell spends its time, function by function.", add_name, _profile
-    ),
+    PROFILE,
     CellMagic(
         "memtrace",
         "memory",

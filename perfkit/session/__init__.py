@@ -1,9 +1,12 @@
 """Where capture, rules, views and proof meet: measure, explain, compare, verify."""
 
+from perfkit.capture.saved_profile import ProfileFileError
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain
 from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
+from perfkit.session.profile_diff import ProfileDiff
+from perfkit.session.profile_files import checked_target, read_profile
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
 from perfkit.session.slow_log import SlowLog, log_slow
 from perfkit.views.block import Focus
@@ -15,15 +18,19 @@ __all__ = [
     "Focus",
     "Measurement",
     "MeasurementNotEndedError",
+    "ProfileDiff",
+    "ProfileFileError",
     "Result",
     "SlowLog",
     "VerificationResult",
+    "checked_target",
     "compare",
     "diagnose",
     "explain",
     "load",
     "log_slow",
     "measure",
+    "read_profile",
     "save",
     "verify",
     "verify_async",

@@ -113,6 +113,10 @@ class Measurement:
         """One row a statement, times in milliseconds, without parameter values."""
         return self.result.queries_frame()
 
+    def frame(self) -> "pandas.DataFrame":
+        """One row a function of the profile; raises `LookupError` if no function times were measured."""
+        return self.result.frame()
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from perfkit import rules
 from perfkit.model import codec
+from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
 from perfkit.model.what_if import Proof
-from perfkit.views import block, table
+from perfkit.views import block, cpu, table
 from perfkit.views.block import Focus
 
 if TYPE_CHECKING:
@@ -59,6 +60,39 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(table.query_rows(self.trace), columns=list(table.QUERY_COLUMNS))
+
+    def frame(self) -> "pandas.DataFrame":
+        """One row a function of the profile, worst own time first; times in milliseconds.
+
+        Raises:
+            LookupError: if no function times were measured.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(cpu.rows(self._profile))
+
+    def save_profile(self, path: str | Path) -> Path:
+        """Write the profile for other tools: `.prof`, `.speedscope.json` or a `.html` that works offline.
+
+        Args:
+            path: a profile that is there already is replaced, any other file is not.
+
+        Returns:
+            The path.
+
+        Raises:
+            LookupError: if no function times were measured.
+            ProfileFileError: if it cannot be written there.
+        """
+        from perfkit.session.profile_files import save_profile
+
+        return save_profile(self._profile, path, name=self.trace.name)
+
+    @property
+    def _profile(self) -> CpuProfile:
+        if self.trace.cpu is None:
+            raise LookupError("This block holds no function times. Use %%profile or measure(cpu=True).")
+        return self.trace.cpu
 
     def save(self, path: str | Path) -> Path:
         """Write the trace to a JSON file; `perfkit.load` reads it back."""

@@ -47,7 +47,7 @@ def graph_data(profile: CpuProfile) -> GraphData:
         entry["callers"] = _callers(function, number, keys)
     _add_children(stats)
     left_out = [f for number, f in enumerate(profile.functions) if number not in keys]
-    rows = [_row(profile.functions[number], keys[number]) for number in kept]
+    rows = [_row(profile.functions[number], keys[number], profile.counts) for number in kept]
     return GraphData(rows, stats, len(left_out), sum(f.tottime for f in left_out))
 
 
@@ -126,14 +126,21 @@ def _add_children(stats: dict[str, dict[str, object]]) -> None:
                 totals[3] += calls[3]
 
 
-def _row(function: FunctionProfile, key: str) -> list[object]:
+def _row(function: FunctionProfile, key: str, counts: str) -> list[object]:
     """A line of SnakeViz's table: calls, own time, cumulative time, each also by call; name; key."""
     calls, primitive = function.ncalls, function.primitive_calls
     shown = f"{calls}" if calls == primitive else f"{calls}/{primitive}"
-    per_call = f"{function.tottime / primitive:.4g}" if primitive else 0
-    cumulative_per_call = f"{function.cumtime / primitive:.4g}" if primitive else 0
-    times = (f"{function.tottime:.4g}", per_call, f"{function.cumtime:.4g}", cumulative_per_call)
-    return [[shown, calls], *times, _escaped(_short(key, function)), key]
+    own, cumulative = (
+        _with_share_of_a_call(t, primitive, counts) for t in (function.tottime, function.cumtime)
+    )
+    return [[shown, calls], *own, *cumulative, _escaped(_short(key, function)), key]
+
+
+def _with_share_of_a_call(time_s: float, calls: int, counts: str) -> tuple[str, str]:
+    """A time, and the same by call where calls are known."""
+    if counts == "samples":
+        return f"{time_s:.4g}", ""
+    return f"{time_s:.4g}", f"{time_s / calls:.4g}" if calls else "0"
 
 
 def _escaped(text: str) -> str:

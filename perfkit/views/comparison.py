@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.model.cpu import CpuProfile
 from perfkit.model.query import QueryGroup, busy_ms, group_queries
 from perfkit.model.trace import Trace
 from perfkit.model.verification import counter_changes
+from perfkit.views import profile_diff
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._functions import function_name, place
 from perfkit.views._html import (
@@ -108,7 +109,9 @@ def as_text(before: Trace, after: Trace) -> str:
     if before.cpu and after.cpu:
         functions = _functions(before.cpu, after.cpu)
         lines += ["", "Functions by their own time:"]
-        lines += _aligned([(f"{name}  {where}", old, new) for name, where, old, new in functions])
+        lines += _aligned(
+            [(f"{name}  {where}  {calls}".rstrip(), old, new) for name, where, calls, old, new in functions]
+        )
     return "\n".join([*lines, "", _CAVEAT])
 
 
@@ -135,7 +138,7 @@ def as_html(before: Trace, after: Trace) -> Html:
             [code(name), *cells] for name, *cells in _functions(before.cpu, after.cpu)
         ]
         parts.append(section("Functions by their own time"))
-        parts.append(table(["Function", "Where", "Before", "After"], functions, numeric=(2, 3)))
+        parts.append(table(["Function", "Where", "Calls", "Before", "After"], functions, numeric=(2, 3, 4)))
     return card(*parts, paragraph(_CAVEAT, quiet=True))
 
 
@@ -215,32 +218,27 @@ def _left_out(shapes: Sequence[_Shape]) -> list[str]:
     return [f"{counted(hidden, 'more shape')} not shown."] if hidden > 0 else []
 
 
-def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, str, str]]:
-    """The functions with the most time of their own on either side: name, place, time before and after.
-
-    A changed function has other lines, in a notebook even another cell, so the file and the name count.
-    """
-    old, new = _own_times(before), _own_times(after)
+def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, str, str, str]]:
+    """The functions with the most time of their own on either side: name, place, calls, time on each side."""
+    found = profile_diff.changes(before, after)
     top = {
-        key for side in (old, new) for key in sorted(side, key=lambda key: -side[key][0])[:SHOWN_FUNCTIONS]
+        id(change)
+        for own_s in (profile_diff.own_before_s, profile_diff.own_after_s)
+        for change in sorted(found, key=lambda change: -own_s(change))[:SHOWN_FUNCTIONS]
     }
-    ranked = sorted(top, key=lambda key: -max(side[key][0] for side in (old, new) if key in side))
-    result = []
-    for key in ranked:
-        function = (new.get(key) or old[key])[1]
-        times = [milliseconds(side[key][0] * 1000) if key in side else "not called" for side in (old, new)]
-        result.append((function_name(function), place(function), times[0], times[1]))
-    return result
-
-
-def _own_times(profile: CpuProfile) -> dict[tuple[str, str], tuple[float, FunctionProfile]]:
-    times: dict[tuple[str, str], tuple[float, FunctionProfile]] = {}
-    for function in profile.functions:
-        location = function.location
-        key = "" if location.cell else location.file_path, location.function_name
-        seconds = times[key][0] if key in times else 0.0
-        times[key] = (seconds + function.tottime, function)
-    return times
+    ranked = [change for change in found if id(change) in top]
+    ranked.sort(key=lambda c: -max(profile_diff.own_before_s(c), profile_diff.own_after_s(c)))
+    has_calls = before.counts == after.counts == "calls"
+    return [
+        (
+            function_name(change.function),
+            place(change.function),
+            profile_diff.calls_text(change) if has_calls else "",
+            profile_diff.side_text(change.before),
+            profile_diff.side_text(change.after),
+        )
+        for change in ranked
+    ]
 
 
 def _aligned(lines: Sequence[tuple[str, str, str]]) -> list[str]:

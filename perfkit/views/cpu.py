@@ -25,10 +25,13 @@ _DETAILED = 5
 _NEIGHBOURS = 6
 _ONE_LINE = "white-space:nowrap"
 _HEADERS = ("own time", "cumulative", "share", "calls", "per call", "place", "function")
+_SAMPLED_HEADERS = ("own time", "cumulative", "share", "samples", "place", "function")
 
 
 def coverage_line(profile: CpuProfile) -> str:
     """How much of the wall time the profile accounts for, and who measured it."""
+    if not profile.is_wall_known:
+        return f"{milliseconds(profile.attributed_ms)} in functions · {profile.engine}"
     attributed, wall = milliseconds(profile.attributed_ms), milliseconds(profile.wall_ms)
     return (
         f"attributed {attributed} of {wall} ({profile.coverage:.0%}) · engine: {profile.engine} · "
@@ -53,15 +56,24 @@ def rows(profile: CpuProfile) -> list[dict[str, object]]:
             "own_share": _share(f.tottime, profile),
             "cumulative_ms": f.cumtime * 1000,
             "cumulative_share": _share(f.cumtime, profile),
-            "calls": f.ncalls,
-            "primitive_calls": f.primitive_calls,
-            "per_call_ms": _per_call_ms(f),
+            **_counts(f, profile),
             "is_user_code": f.is_user_code,
             "file_path": f.location.file_path,
             "line_number": f.location.line_number,
         }
         for f in _worst_first(profile.functions)
     ]
+
+
+def _counts(function: FunctionProfile, profile: CpuProfile) -> dict[str, object]:
+    """Samples are no calls: they say nothing of how often a function ran."""
+    if profile.counts == "samples":
+        return {"samples": function.ncalls}
+    return {
+        "calls": function.ncalls,
+        "primitive_calls": function.primitive_calls,
+        "per_call_ms": _per_call_ms(function),
+    }
 
 
 def as_text(profile: CpuProfile, top: int = 15) -> str:
@@ -73,7 +85,7 @@ def as_text(profile: CpuProfile, top: int = 15) -> str:
     """
     lines = [coverage_line(profile), *(f"  {note}" for note in profile.notes)]
     for title, group in _groups(profile):
-        lines += ["", title, *_text_table([_cells(f, profile) for f in group[:top]])]
+        lines += ["", title, *_text_table([_cells(f, profile) for f in group[:top]], _headers(profile))]
         if len(group) > top:
             lines.append(_left_out(group[top:]))
     if not profile.functions:
@@ -141,22 +153,27 @@ def _calls(function: FunctionProfile) -> str:
     return f"{function.ncalls:,}/{function.primitive_calls:,}"
 
 
+def _headers(profile: CpuProfile) -> tuple[str, ...]:
+    return _SAMPLED_HEADERS if profile.counts == "samples" else _HEADERS
+
+
 def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
+    per_call = [] if profile.counts == "samples" else [seconds_text(_per_call_ms(function) / 1000)]
     return [
         seconds_text(function.tottime),
         seconds_text(function.cumtime),
         f"{_shown_share(function, profile):.0%}",
         _calls(function),
-        seconds_text(_per_call_ms(function) / 1000),
+        *per_call,
         place(function),
         function_name(function),
     ]
 
 
-def _text_table(body: list[list[str]]) -> list[str]:
-    lines = [[*_HEADERS], *(row for row in body)]
-    widths = [max(len(row[column]) for row in lines) for column in range(len(_HEADERS))]
-    numeric = len(_HEADERS) - 2
+def _text_table(body: list[list[str]], headers: Sequence[str]) -> list[str]:
+    lines = [[*headers], *body]
+    widths = [max(len(row[column]) for row in lines) for column in range(len(headers))]
+    numeric = len(headers) - 2
     return [
         "  ".join(
             cell.rjust(width) if column < numeric else cell.ljust(width)
@@ -173,14 +190,23 @@ def _left_out(functions: Sequence[FunctionProfile]) -> str:
 
 def _tiles(profile: CpuProfile) -> Html:
     yours = sum(f.tottime for f in profile.functions if f.is_user_code) * 1000
+    calls = sum(f.ncalls for f in profile.functions)
     return tiles(
         [
-            (milliseconds(profile.wall_ms), "wall time"),
-            (milliseconds(profile.attributed_ms), f"attributed ({profile.coverage:.0%})"),
+            *_time_tiles(profile),
             (milliseconds(yours), "own time of your code"),
-            (f"{sum(f.ncalls for f in profile.functions):,}", "calls"),
+            *([] if profile.counts == "samples" else [(f"{calls:,}", "calls")]),
         ]
     )
+
+
+def _time_tiles(profile: CpuProfile) -> list[tuple[str, str]]:
+    if not profile.is_wall_known:
+        return [(milliseconds(profile.attributed_ms), "in functions")]
+    return [
+        (milliseconds(profile.wall_ms), "wall time"),
+        (milliseconds(profile.attributed_ms), f"attributed ({profile.coverage:.0%})"),
+    ]
 
 
 def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Html:
@@ -188,10 +214,12 @@ def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Ht
     for function in functions:
         cells: list[Content] = [*_cells(function, profile)]
         share = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
-        cells[2], cells[5] = tag("span", share, _ONE_LINE), tag("span", cells[5], _ONE_LINE)
-        cells[6] = tag("span", code(function_name(function)), "overflow-wrap:anywhere")
+        cells[2], cells[-2] = tag("span", share, _ONE_LINE), tag("span", cells[-2], _ONE_LINE)
+        cells[-1] = tag("span", code(function_name(function)), "overflow-wrap:anywhere")
         body.append(cells)
-    return _fitted(table(_HEADERS, body, numeric=(0, 1, 3, 4)))
+    headers = _headers(profile)
+    numeric = [column for column in range(len(headers) - 2) if column != 2]
+    return _fitted(table(headers, body, numeric=numeric))
 
 
 def _fitted(content: Html) -> Html:
@@ -220,7 +248,7 @@ def _neighbours_of(number: int, called: Mapping[int, Sequence[Call]], profile: C
     title = join([code(function_name(function)), place(function)], " ")
     if not body:
         return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
-    headers = ("", "calls", "cumulative", "place", "function")
+    headers = ("", profile.counts, "cumulative", "place", "function")
     return join([section(title), _fitted(table(headers, body, numeric=(1, 2)))])
 
 

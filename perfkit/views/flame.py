@@ -1,12 +1,13 @@
 """A profile as one picture: callers above what they call, as wide as the time they took."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
 from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.views._call_paths import CallPaths, Path
 from perfkit.views._format import milliseconds
-from perfkit.views._functions import Call, callees, function_name, place
+from perfkit.views._functions import function_name, place
 from perfkit.views._html import Html, picture
 
 _WIDTH = 1000
@@ -56,8 +57,7 @@ def as_svg(profile: CpuProfile) -> str:
 def boxes(profile: CpuProfile) -> list[Box]:
     """The boxes of the chart, the widest paths first, at most 250 of them and 16 deep.
 
-    cProfile knows who called whom, not whole call paths: a function's time is divided among its callers as
-    recorded, and below that in proportion, as SnakeViz does.
+    How the times of paths are known is told by `CallPaths`.
     """
     wall_s = max(profile.wall_ms, profile.attributed_ms) / 1000
     rest = max(0.0, 1 - profile.attributed_ms / 1000 / wall_s) if wall_s else 0.0
@@ -89,52 +89,37 @@ def alternative_text(profile: CpuProfile) -> str:
     ]
     if len(path) > _SPOKEN_STEPS:
         steps.append(f"{len(path) - _SPOKEN_STEPS} more calls below")
-    start = f"Flame chart of {milliseconds(wall_ms)}, {profile.coverage:.0%} of it attributed."
+    attributed = f", {profile.coverage:.0%} of it attributed" if profile.is_wall_known else ""
+    start = f"Flame chart of {milliseconds(wall_ms)}{attributed}."
     return f"{start} Heaviest path: {'; then '.join(steps)}." if steps else start
 
 
 def _below(profile: CpuProfile, wall_s: float, width: float) -> list[Box]:
     """Breadth first by width, so that what is left out is what is narrowest."""
-    called = callees(profile)
+    paths = CallPaths(profile)
     drawn: list[Box] = []
-    level = list(_children(-1, width * wall_s, 0.0, (), called))
+    level = list(_children(paths, ((), 0.0, width * wall_s)))
     for depth in range(1, _MOST_DEPTH):
         level = [path for path in level if path[2] / wall_s >= _LEAST_SHARE]
         level = sorted(level, key=lambda path: -path[2])[: _MOST_BOXES - len(drawn)]
         drawn += [_box(depth, path, profile, wall_s) for path in level]
-        level = [
-            child for numbers, start, time in level for child in _children_of(numbers, start, time, called)
-        ]
+        level = [child for path in level for child in _children(paths, path)]
     return drawn
 
 
 # The functions from the block down, where it starts and how long it took, in seconds.
-_Path = tuple[tuple[int, ...], float, float]
+_Placed = tuple[Path, float, float]
 
 
-def _children_of(
-    numbers: tuple[int, ...], start: float, time: float, called: Mapping[int, Sequence[Call]]
-) -> Iterator[_Path]:
-    return _children(numbers[-1], time, start, numbers, called)
+def _children(paths: CallPaths, caller: _Placed) -> Iterator[_Placed]:
+    """What one call path calls, side by side."""
+    numbers, start, time = caller
+    for number, child_time in paths.below(numbers, time):
+        yield (*numbers, number), start, child_time
+        start += child_time
 
 
-def _children(
-    caller: int, time: float, start: float, numbers: tuple[int, ...], called: Mapping[int, Sequence[Call]]
-) -> Iterator[_Path]:
-    """What one call path calls; never more time than its own, and no function within itself."""
-    calls = [(number, edge) for number, edge in called.get(caller, ()) if number not in numbers]
-    return _divided(calls, time, start, numbers)
-
-
-def _divided(calls: Sequence[Call], time: float, start: float, numbers: tuple[int, ...]) -> Iterator[_Path]:
-    total = sum(edge.cumtime for _, edge in calls)
-    scale = min(1.0, time / total) if total else 0.0
-    for number, edge in calls:
-        yield (*numbers, number), start, edge.cumtime * scale
-        start += edge.cumtime * scale
-
-
-def _box(depth: int, path: _Path, profile: CpuProfile, wall_s: float) -> Box:
+def _box(depth: int, path: _Placed, profile: CpuProfile, wall_s: float) -> Box:
     numbers, start, time = path
     function = profile.functions[numbers[-1]]
     label = f"{function_name(function)}  {milliseconds(time * 1000)}  {place(function)}"

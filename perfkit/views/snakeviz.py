@@ -56,7 +56,7 @@ def iframe(profile: CpuProfile, *, height: int = 820) -> Html:
     if not data.rows:
         return paragraph("SnakeViz has nothing to draw: no function calls were recorded.", quiet=True)
     try:
-        packed = pack(document(data))
+        packed = pack(_with_counts(document(data), profile))
     except SnakevizLayoutError as error:
         return paragraph(f"SnakeViz is left out: {error}", quiet=True)
     frame = (
@@ -82,6 +82,15 @@ def document(data: GraphData) -> str:
     )
     text = f'<script type="application/json" id="sv-data">{to_json(data)}</script><script>{script}</script>'
     return f"{head}{text}{tail}"
+
+
+def _with_counts(page: str, profile: CpuProfile) -> str:
+    """SnakeViz's table says what its first column counts."""
+    if profile.counts == "calls":
+        return page
+    title = "In how many samples the function was seen; how often it was called is not known."
+    counted_head = f'<th title="{title}">samples</th>'
+    return re.sub(r"<th title=\"Total number of calls[^\"]*\">ncalls</th>", counted_head, page, count=1)
 
 
 def pack(page: str) -> str:

@@ -1,0 +1,181 @@
+"""Profiles out of files: what cProfile dumps (.prof), and speedscope's JSON, which py-spy writes too."""
+
+import json
+import marshal
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from perfkit.capture._code_origin import origin
+from perfkit.capture._sampled_stacks import Label, Moments, functions_and_stacks, without_repeats
+from perfkit.model.cpu import SAMPLES_MARK, CallerEdge, CpuProfile, FunctionProfile
+from perfkit.model.location import CodeLocation
+
+_CELL = re.compile(r"In ?\[\d+\]")
+# `marshal` marks a dictionary so, alone or where it may be referred to again.
+_DICT_CODES = (b"{", b"\xfb")
+_NO_WALL_TIME = "The file holds no wall time, so what the profile does not account for is not known."
+_UNITS_S = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
+_KINDS = "a .prof that cProfile has dumped, or a speedscope JSON"
+
+
+class ProfileFileError(ValueError):
+    """A profile cannot be read from, or written to, a file; the message says why in one line."""
+
+
+def read_profile_file(path: Path) -> CpuProfile:
+    """Read a profile.
+
+    Args:
+        path: a .prof, of whichever version of Python, or a speedscope JSON.
+
+    Returns:
+        The profile; its wall time is not known.
+
+    Raises:
+        ProfileFileError: if there is no such file, or something else in it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ProfileFileError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if not data:
+        raise ProfileFileError(f"{path} is empty. Give {_KINDS}.")
+    if data.startswith(_DICT_CODES) and not _is_json(data):
+        return profile_of_pstats(_unmarshalled(data, path), path)
+    if data.lstrip()[:1] == b"{":
+        return profile_of_speedscope(_json(data, path), path)
+    raise ProfileFileError(f"{path} is no profile. Give {_KINDS}.")
+
+
+def _is_json(data: bytes) -> bool:
+    return data.startswith(b"{") and data[1:].lstrip()[:1] in (b'"', b"}")
+
+
+def _unmarshalled(data: bytes, path: Path) -> object:
+    try:
+        return marshal.loads(data)  # noqa: S302 - the format of pstats; data only, nothing of it is run
+    except EOFError:
+        raise ProfileFileError(f"{path} is truncated: write the profile again.") from None
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        raise ProfileFileError(f"{path} is damaged, or no profile. Give {_KINDS}.") from None
+
+
+def _json(data: bytes, path: Path) -> object:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise ProfileFileError(f"{path} is truncated or no profile. Give {_KINDS}.") from None
+
+
+def profile_of_pstats(data: object, path: Path) -> CpuProfile:
+    """The profile that `pstats` keeps as a dictionary.
+
+    Args:
+        data: what `marshal` read.
+        path: for messages.
+
+    Raises:
+        ProfileFileError: if it is something else.
+    """
+    if not isinstance(data, Mapping):
+        raise ProfileFileError(f"{path} is no profile. Give {_KINDS}.")
+    counts_samples = SAMPLES_MARK in data
+    try:
+        rows = {_label(key): value for key, value in data.items() if key != SAMPLES_MARK}
+        order = sorted(rows, key=lambda key: (-rows[key][2], -rows[key][3], key))
+        index = {key: number for number, key in enumerate(order)}
+        functions = tuple(_function(key, rows[key], index) for key in order)
+    except (TypeError, ValueError, IndexError, AttributeError):
+        raise ProfileFileError(
+            f"{path} is no profile: marshalled, but not by pstats. Give {_KINDS}."
+        ) from None
+    attributed_ms = sum(function.tottime for function in functions) * 1000
+    return CpuProfile(
+        f"read from {path.name}",
+        attributed_ms,
+        attributed_ms,
+        0.0,
+        functions,
+        (_NO_WALL_TIME,),
+        counts="samples" if counts_samples else "calls",
+        is_wall_known=False,
+    )
+
+
+def profile_of_speedscope(
+    data: object, path: Path, *, leave_out: Callable[[str], bool] = lambda name: False
+) -> CpuProfile:
+    """The profile that speedscope's format holds as weighted stacks.
+
+    Args:
+        data: what was read as JSON.
+        path: for messages.
+        leave_out: told the name of a profile, which stands for a thread, whether to leave it out.
+
+    Raises:
+        ProfileFileError: if it is something else, or a recording of events instead of stacks.
+    """
+    try:
+        assert isinstance(data, Mapping)
+        labels = [_frame_label(frame) for frame in data["shared"]["frames"]]
+        chosen = [p for p in data["profiles"] if not leave_out(p["name"])]
+        seen = [moments for profile in chosen for moments in _moments(profile, labels)]
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
+        raise ProfileFileError(f"{path} is no profile of weighted stacks. Give {_KINDS}.") from None
+    functions, stacks = functions_and_stacks(seen, has_sources=False)
+    attributed_ms = sum(moments.time_s for moments in seen) * 1000
+    return CpuProfile(
+        f"read from {path.name}",
+        attributed_ms,
+        attributed_ms,
+        0.0,
+        functions,
+        (_NO_WALL_TIME,),
+        counts="samples",
+        stacks=stacks,
+        is_wall_known=False,
+    )
+
+
+def _label(key: Any) -> Label:
+    file_path, line_number, name = key
+    if not (isinstance(file_path, str) and isinstance(line_number, int) and isinstance(name, str)):
+        raise TypeError
+    return file_path, line_number, name
+
+
+def _function(label: Label, row: Any, index: Mapping[Label, int]) -> FunctionProfile:
+    primitive_calls, calls, tottime, cumtime, callers = row
+    edges = [_edge(index[_label(key)], edge) for key, edge in callers.items() if key in index]
+    edges.sort(key=lambda edge: -edge.cumtime)
+    location = located(label)
+    is_user_code = location.cell is not None or origin(label[0]) == "user"
+    totals = (int(calls), int(primitive_calls), float(tottime), float(cumtime))
+    return FunctionProfile(location, *totals, is_user_code, tuple(edges))
+
+
+def _edge(caller: int, calls: Any) -> CallerEdge:
+    if isinstance(calls, int):  # the pure-Python `profile` module keeps the count only
+        return CallerEdge(caller, calls, calls, 0.0, 0.0)
+    primitive_calls, ncalls, tottime, cumtime = calls
+    return CallerEdge(caller, int(ncalls), int(primitive_calls), float(tottime), float(cumtime))
+
+
+def located(label: Label) -> CodeLocation:
+    """The place of a function in a file that was written elsewhere, or by a kernel that has ended."""
+    return CodeLocation(*label, cell=label[0] if _CELL.fullmatch(label[0]) else None)
+
+
+def _frame_label(frame: Any) -> Label:
+    return _label((frame.get("file") or "~", frame.get("line") or 0, frame["name"]))
+
+
+def _moments(profile: Any, labels: Sequence[Label]) -> list[Moments]:
+    unit_s = _UNITS_S[profile["unit"]] if profile["unit"] != "none" else 1.0
+    found = []
+    for stack, weight in zip(profile["samples"], profile["weights"], strict=True):
+        path = without_repeats(labels[number] for number in stack)
+        found.append(Moments((path,), float(weight) * unit_s, 1))
+    return found

@@ -1,0 +1,103 @@
+"""What `%%profile` takes, and what it shows below the profile: the files written, the difference."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perfkit.magics._arguments import add_name
+from perfkit.magics._ipython import MagicError, Shell
+from perfkit.magics._magic import CellMagic
+from perfkit.magics._namespace import variable
+from perfkit.magics._parts import Parts
+from perfkit.model.cpu import CpuProfile
+from perfkit.model.trace import Trace
+from perfkit.session import Measurement, ProfileDiff, ProfileFileError, Result, checked_target
+from perfkit.views._html import card, code, join
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written, in one line."""
+
+    paths: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return f"Written: {', '.join(map(str, self.paths))}"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        names = join([code(str(path)) for path in self.paths], ", ")
+        return {"text/plain": str(self), "text/html": card(join(["Written: ", names])).markup}
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write the profile to this file: .prof for SnakeViz, tuna, gprof2dot and pstats, "
+        ".speedscope.json, or .html that works offline; may be given several times",
+    )
+    parser.add_argument(
+        "--diff",
+        metavar="NAME",
+        help="compare with the profile in this variable, function by function",
+    )
+
+
+def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
+    arguments.output = [_target(text) for text in arguments.output]
+    if arguments.diff is not None:
+        # Looked up now: the cell may store its own result under the same name.
+        arguments.before = _profile_of(shell, arguments.diff)
+    return Parts(cpu=True)
+
+
+def _target(text: str) -> Path:
+    try:
+        return checked_target(text.strip("\"'"))
+    except (ProfileFileError, ValueError) as error:
+        raise MagicError(f"%%profile: {error}") from None
+
+
+def _profile_of(shell: Shell, name: str) -> CpuProfile:
+    found = variable(shell.user_ns, name)
+    if issubclass(type(found), Measurement):
+        found = found.result
+    if issubclass(type(found), Result):
+        found = found.trace
+    if not issubclass(type(found), Trace) or found.cpu is None:
+        raise MagicError(f"%%profile: {name!r} holds no profile. Store one by %%profile {name}.")
+    profile: CpuProfile = found.cpu
+    return profile
+
+
+def _follow(result: Result, arguments: argparse.Namespace) -> Iterator[object]:
+    profile = result.trace.cpu
+    if profile is None:
+        return
+    if arguments.diff is not None:
+        yield ProfileDiff(arguments.before, profile, f"{arguments.diff} → {result.trace.name}")
+    if arguments.output:
+        yield _written(result, arguments.output)
+
+
+def _written(result: Result, targets: list[Path]) -> Written:
+    try:
+        return Written(tuple(result.save_profile(target) for target in targets))
+    except ProfileFileError as error:
+        raise MagicError(f"%%profile: {error}") from None
+
+
+PROFILE = CellMagic(
+    "profile",
+    "cpu",
+    "Show where the cell spends its time, function by function.",
+    _arguments,
+    _parts,
+    follow=_follow,
+)
