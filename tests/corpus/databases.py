@@ -135,7 +135,13 @@ async def async_arguments(names: tuple[str, ...], url: str, oracle: Any) -> Asyn
             oracle.attend(opened)
             return await stack.enter_async_context(opened)
 
-        makers = {"async_engine": engine, "async_session": session, "apg": apg}
+        async def sync_engine() -> Any:
+            made = create_engine(url.replace("+aiosqlite", ""))
+            made.connect().close()
+            stack.callback(made.dispose)
+            return made
+
+        makers = {"async_engine": engine, "engine": sync_engine, "async_session": session, "apg": apg}
         yield {name: await makers[name]() for name in names}
 
 

@@ -1,5 +1,7 @@
 """The library that every program reads: 8 authors, 3 books each, and what hangs on them."""
 
+from typing import ClassVar
+
 from sqlalchemy import Column, ForeignKey, Table, insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncAttrs
@@ -108,7 +110,7 @@ class Employee(Base):
     __tablename__ = "employees"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "employee"}
+    __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "employee"}
 
 
 class Editor(Employee):
@@ -117,7 +119,7 @@ class Editor(Employee):
     __tablename__ = "editors"
     id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
     desk: Mapped[str]
-    __mapper_args__ = {"polymorphic_identity": "editor"}
+    __mapper_args__: ClassVar = {"polymorphic_identity": "editor"}
 
 
 class Sensor(Base):
@@ -132,6 +134,27 @@ class Reading(Base):
     __tablename__ = "readings"
     id: Mapped[int] = mapped_column(primary_key=True)
     sensor_id: Mapped[int] = mapped_column(ForeignKey("sensors.id"))
+
+
+class Shelf(Base):
+    """Ten shelves with eight boxes and eight lamps each: joined side by side, these are 640 rows."""
+
+    __tablename__ = "shelves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    boxes: Mapped[list["Box"]] = relationship()
+    lamps: Mapped[list["Lamp"]] = relationship()
+
+
+class Box(Base):
+    __tablename__ = "boxes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
+
+
+class Lamp(Base):
+    __tablename__ = "lamps"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
 
 
 class Setting(Base):
@@ -167,6 +190,9 @@ def fill(connection: Connection) -> None:
         (Category, [{"id": n, "parent_id": n // 2 or None} for n in range(1, 16)]),
         (Employee, [{"id": n, "kind": "editor"} for n in authors]),
         (Editor.__table__, [{"id": n, "desk": f"desk {n}"} for n in authors]),
+        (Shelf, [{"id": n} for n in range(10)]),
+        (Box, [{"id": n, "shelf_id": n % 10} for n in range(80)]),
+        (Lamp, [{"id": n, "shelf_id": n % 10} for n in range(80)]),
         (Sensor, [{"id": n} for n in sensors]),
         (Reading, [{"id": n, "sensor_id": n} for n in sensors]),
         (Setting, [{"name": name, "value": 19} for name in ("vat", "discount", "shipping")]),

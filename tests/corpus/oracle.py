@@ -14,8 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 # What frames statements is counted by perfkit as round trips, not as statements; reading on from a named
-# cursor, or closing it, belongs to the statement that declared it.
-_FRAMING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK(?!\s+TO)|FETCH|CLOSE|;|$)", re.IGNORECASE)
+# cursor, or closing it, belongs to the statement that declared it; psycopg itself deallocates what it prepared.
+_FRAMING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK(?!\s+TO)|FETCH|CLOSE|DEALLOCATE|;|$)", re.IGNORECASE)
 _MESSAGE = re.compile(r"^F\t\d+\t(Query|Parse|Bind|Execute)\t?(.*)$", re.DOTALL)
 _QUOTED = re.compile(r' ?"(.*?)"(?= |$)', re.DOTALL)
 
@@ -32,11 +32,11 @@ class Oracle:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen to SQLAlchemy's new connections."""
-        event.listen(Pool, "connect", self._opened)
+        event.listen(Pool, "checkout", self._lent)
         try:
             yield
         finally:
-            event.remove(Pool, "connect", self._opened)
+            event.remove(Pool, "checkout", self._lent)
             for file, _ in self._files:
                 file.close()
 
@@ -69,7 +69,11 @@ class Oracle:
         """The statements that the databases executed, in no order across connections."""
         return tuple(text for text in self._sent if not _FRAMING.match(text))
 
-    def _opened(self, connection: Any, record: Any) -> None:
+    def _lent(self, connection: Any, record: Any, proxy: Any) -> None:
+        # What SQLAlchemy asks a new connection for its own ends comes before its first loan.
+        if record.info.get("oracle") is self:
+            return
+        record.info["oracle"] = self
         if hasattr(connection, "run_async"):
             if "aiosqlite" in type(connection).__module__:
                 connection.run_async(lambda driver: driver.set_trace_callback(self._traced))

@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,7 @@ class Program:
     kind: str
     wrong: str | None = None
     unseen_by: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = field(default=())
+    arguments: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,17 +91,16 @@ def fires(
     """
 
     def add(work: Callable[..., Any]) -> Callable[..., Any]:
-        arguments = tuple(inspect.signature(work).parameters)
         program = Program(
-            work,
-            frozenset(rules),
-            statements,
-            executions or statements,
-            on,
-            kind,
-            wrong,
-            unseen_by,
-            arguments,
+            work=work,
+            verdict=frozenset(rules),
+            statements=statements,
+            executions=executions or statements,
+            on=on,
+            kind=kind,
+            wrong=wrong,
+            unseen_by=unseen_by,
+            arguments=tuple(inspect.signature(work).parameters),
         )
         assert kind in KINDS
         assert program.name not in _found

@@ -1,1 +1,1 @@
-"""Programs with a mistake that a rule must report, on the line marked `# line`, in the loop marked `# loop`."""
+"""Programs with a mistake: it is on the line marked `# line`, its loop on the one marked `# loop`."""
