@@ -68,11 +68,13 @@ def fingerprint(statement: str, system_name: str = "postgresql") -> str:
     return _ROWS.sub(r"\1", _ARRAY.sub("[…]", _IN_LIST.sub(rf"\1 {_LIST}", shape)))
 
 
+@functools.lru_cache(maxsize=4096)
 def shape_id(shape: str) -> str:
     """A short name for a shape, equal in every run: 12 hexadecimal digits."""
     return hashlib.blake2b(shape.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
+@functools.lru_cache(maxsize=4096)
 def operation_name(statement: str) -> str:
     """The verb of a statement in capitals (`SELECT`, `INSERT`), or an empty string where it has none."""
     match = _LEADING.match(statement)

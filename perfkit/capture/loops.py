@@ -34,6 +34,10 @@ _EVENT_LOOPS = tuple(
 )
 
 
+_OWN, _LIBRARY, _EVENT_LOOP = "own", "library", "event loop"
+_kinds: dict[str, str] = {}
+_MAX_PATHS = 4096
+
 # Blocks may be nested, and one block has more than one finder: they share the marks.
 _tokens = itertools.count(1)
 _finders: set[int] = set()
@@ -53,6 +57,9 @@ class Position(NamedTuple):
     loop_id: int | None
 
 
+NOWHERE = Position(None, None)
+
+
 class _Visit:
     """The first statement of one shape that one instruction of one frame sent, and the loop it began."""
 
@@ -63,16 +70,31 @@ class _Visit:
         self.loop_id: int | None = None
 
 
-class _Mark:
-    """What was seen at one frame: by finder and shape, by instruction."""
+class _Mark(_Visit):
+    """What was seen at one frame: by finder and shape, by instruction.
 
-    __slots__ = ("seen",)
+    Most frames see one statement and are gone: the mark is that visit itself, and the tables are made for
+    the second.
+    """
 
-    def __init__(self) -> None:
-        self.seen: dict[tuple[int, object], dict[int, _Visit]] = {}
+    __slots__ = ("_offset", "_place", "_seen")
+
+    def __init__(self, place: tuple[int, object], offset: int, first_serial: int) -> None:
+        self.first_serial, self.loop_id = first_serial, None
+        self._place, self._offset = place, offset
+        self._seen: dict[tuple[int, object], dict[int, _Visit]] | None = None
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         """Do nothing: a debugger that starts inside the block calls this in place of a trace function."""
+
+    def visits(self, place: tuple[int, object]) -> dict[int, _Visit]:
+        """By instruction, what of this finder and shape was seen; empty where nothing was."""
+        if self._seen is None:
+            self._seen = {self._place: {self._offset: self}}
+        visits = self._seen.get(place)
+        if visits is None:
+            visits = self._seen[place] = {}
+        return visits
 
 
 class LoopFinder:
@@ -84,6 +106,7 @@ class LoopFinder:
         self._loops: dict[int, Instruction] = {}
         self._first_of_loop: dict[int, int] = {}
         self._ids = itertools.count(1)
+        self._positions: dict[tuple[int, int, int | None], Position] = {}
 
     def locate(self, frame: FrameType | None, key: object, serial: int) -> Position:
         """Place one statement.
@@ -96,25 +119,30 @@ class LoopFinder:
         Returns:
             The innermost line of the user's and the loop that is proved so far.
         """
-        call: Instruction | None = None
-        entered: FrameType | None = None
-        for frame_ in _stack(frame):
-            if not is_user_file(frame_.f_code.co_filename):
-                entered = frame_
-                continue
+        call: FrameType | None = None
+        place = (self._token, key)
+        for own, entered in _user_frames(frame):
             if entered is not None:
-                visit, is_new = self._visit(entered, key, serial)
+                visit, is_new = self._visit(entered, place, serial)
                 if not is_new:
                     # A library that loops over the user's callback, as pandas' apply does, is called from
                     # the line we want. One that loops for itself, as eager loading in chunks, is no loop.
-                    loop_id = self._prove(visit, frame_) if visit and call else None
-                    return Position(call or _at(frame_), loop_id)
-            call = call or _at(frame_)
-            visit, is_new = self._visit(frame_, key, serial)
+                    loop_id = self._prove(visit, own) if visit and call else None
+                    return self._position(call or own, loop_id)
+            call = call or own
+            visit, is_new = self._visit(own, place, serial)
             if not is_new:
-                return Position(call, self._prove(visit, frame_) if visit else None)
-            entered = None
-        return Position(call, None)
+                return self._position(call, self._prove(visit, own) if visit else None)
+        return self._position(call, None) if call else NOWHERE
+
+    def _position(self, call: FrameType, loop_id: int | None) -> Position:
+        """Shared by all statements of one line and loop. It keeps the code object, so `id` stays unique."""
+        code, offset = call.f_code, call.f_lasti
+        key = (id(code), offset, loop_id)
+        known = self._positions.get(key)
+        if known is None:
+            known = self._positions[key] = Position(Instruction(code, offset), loop_id)
+        return known
 
     def loop_of(self, serial: int, loop_id: int | None) -> int | None:
         """The loop of a statement, now that the block is over: its first statement learns of it last."""
@@ -134,23 +162,21 @@ class LoopFinder:
                 if isinstance(frame.f_trace, _Mark):
                     frame.f_trace = None
 
-    def _visit(self, frame: FrameType, key: object, serial: int) -> tuple[_Visit | None, bool]:
+    def _visit(self, frame: FrameType, place: tuple[int, object], serial: int) -> tuple[_Visit | None, bool]:
         """What is known of this frame and shape; `(None, False)` where another line of it sent the shape."""
-        mark = frame.f_trace
+        mark: Any = frame.f_trace
         if mark is None:
-            mark = frame.f_trace = _Mark()
-        elif not isinstance(mark, _Mark):
+            mark = frame.f_trace = _Mark(place, frame.f_lasti, serial)
+            return mark, True
+        if type(mark) is not _Mark:
             return _Visit(serial), True  # a debugger traces this frame: its mark is not ours to change
-        place = (self._token, key)
-        visits = mark.seen.get(place)
-        if visits is None:
-            mark.seen[place] = {frame.f_lasti: (visit := _Visit(serial))}
-            return visit, True
-        known = visits.get(frame.f_lasti)
-        if known is None:
-            visits[frame.f_lasti] = _Visit(serial)
-            return None, False
-        return known, False
+        visits, offset = mark.visits(place), frame.f_lasti
+        known = visits.get(offset)
+        if known is not None:
+            return known, False
+        is_new = not visits
+        visits[offset] = visit = _Visit(serial)
+        return (visit, True) if is_new else (None, False)
 
     def _prove(self, visit: _Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
@@ -163,6 +189,39 @@ class LoopFinder:
 
 def _at(frame: FrameType) -> Instruction:
     return Instruction(frame.f_code, frame.f_lasti)
+
+
+def _user_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, FrameType | None]]:
+    """The user's frames from here outwards, each with the library's frame that it called, if it did."""
+    entered: FrameType | None = None
+    greenlet: Any = None
+    kinds = _kinds
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            greenlet = _outer_greenlet(greenlet)
+            if greenlet is None:
+                return
+            frame = greenlet.gr_frame
+            continue
+        path = frame.f_code.co_filename
+        kind = kinds.get(path) or _kind(path)
+        if kind is _LIBRARY:
+            entered = frame
+        elif kind is _EVENT_LOOP:
+            return
+        else:
+            yield frame, entered
+            entered = None
+        frame = frame.f_back
+
+
+def _kind(path: str) -> str:
+    """Whose code a file holds; remembered, because every statement asks for every frame above it."""
+    if len(_kinds) > _MAX_PATHS:
+        _kinds.clear()
+    kind = _OWN if is_user_file(path) else _LIBRARY
+    _kinds[path] = kind = _EVENT_LOOP if path.endswith(_EVENT_LOOPS) else kind
+    return kind
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

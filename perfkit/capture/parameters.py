@@ -15,6 +15,7 @@ _PLAIN = frozenset(
 # Hashing is linear in the length; a statement with a value of this size is never sent by mistake twice.
 _MAX_LENGTH = 65_536
 _MAX_VALUES = 2_000
+_WHOLE, _TEXT, _FEW = {int}, {str}, 20
 
 
 class ParameterNames:
@@ -34,14 +35,33 @@ class ParameterNames:
             A name that is equal for equal values, or `None` where they cannot be compared without running
             the user's code or hashing more than 64 KiB. Only a hash is kept of the values.
         """
-        values = _flat(parameters)
+        return self.named(digest(parameters))
+
+    def named(self, values: int | None) -> str | None:
+        """The name of a digest; `None` for none."""
         if values is None:
             return None
-        digest = hash(values)
-        known = self._names.get(digest)
+        known = self._names.get(values)
         if known is None:
-            known = self._names[digest] = f"p{next(self._numbers)}"
+            known = self._names[values] = f"p{next(self._numbers)}"
         return known
+
+
+def digest(parameters: object) -> int | None:
+    """A number that is equal for equal parameters, or `None` where they cannot be compared; see `name`."""
+    values = _numbers(parameters)
+    if values is None:
+        values = _flat(parameters)
+    return None if values is None else hash(values)
+
+
+def _numbers(parameters: object) -> tuple[object, ...] | None:
+    """What `_flat` does, in a third of the time, for the most frequent case: a few whole numbers."""
+    if type(parameters) is tuple and len(parameters) <= _FEW:
+        return parameters if set(map(type, parameters)) == _WHOLE else None
+    if type(parameters) is dict and len(parameters) <= _FEW and set(map(type, parameters)) == _TEXT:
+        return (*parameters, *parameters.values()) if set(map(type, parameters.values())) == _WHOLE else None
+    return None
 
 
 def _flat(parameters: object) -> tuple[object, ...] | None:

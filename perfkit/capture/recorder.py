@@ -11,9 +11,9 @@ from typing import Any, Literal
 from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
-from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.loops import NOWHERE, LoopFinder, Position
 from perfkit.capture.orm import NO_LOAD, OrmLoad
-from perfkit.capture.parameters import ParameterNames
+from perfkit.capture.parameters import ParameterNames, digest
 from perfkit.capture.places import Places
 from perfkit.capture.rows import RowCount
 from perfkit.capture.samples import StatementSample
@@ -21,7 +21,6 @@ from perfkit.model.connection import PoolActivity, TransactionEvent
 from perfkit.model.query import QuerySpan
 
 TransactionKind = Literal["begin", "commit", "rollback"]
-_NOWHERE = Position(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,9 @@ class Record:
         self.system_name = system_name
         self.driver = driver
         self.start = self.end = 0.0
-        self.position = _NOWHERE
+        self.position = NOWHERE
         self.load: OrmLoad = NO_LOAD
-        self.parameters: str | None = None
+        self.parameters: int | None = None
         self.rows: int | None = None
         self.consumed: RowCount | None = None
         self.error_type: str | None = None
@@ -120,7 +119,7 @@ class Recorder:
         record.thread_id = threading.get_ident()
         record.task_id = task.get_name() if task else None
         record.is_background = self._background.covers(record.thread_id, task)
-        record.parameters = self._parameter_names.name(parameters)
+        record.parameters = digest(parameters)
         record.connection_id = self.connection_number(connection)
         self.place(record, frame)
 
@@ -190,7 +189,7 @@ class Recorder:
             system_name=record.system_name,
             duration_ms=((record.end or end) - start) * 1000,
             start_ms=(start - self.block_start) * 1000,
-            parameter_fingerprint=record.parameters,
+            parameter_fingerprint=self._parameter_names.named(record.parameters),
             returned_rows=consumed if record.rows is None else record.rows,
             status="error" if record.error_type else "ok",
             error_type=record.error_type,

@@ -9,39 +9,30 @@ _DEFAULT: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 _Strategy: Any = type(_DEFAULT) if _DEFAULT is not None else object
 
 
-class RowCount:
-    """Rows read so far from one result; `None` where they cannot be counted."""
+class RowCount(_Strategy):  # type: ignore[misc]
+    """SQLAlchemy's ordinary way to read a result, which counts `rows`; `None` where none were read."""
 
     __slots__ = ("rows",)
 
     def __init__(self) -> None:
         self.rows: int | None = None
 
-
-class _CountingFetch(_Strategy):  # type: ignore[misc]
-    """SQLAlchemy's ordinary way to read a result, with a counter."""
-
-    __slots__ = ("_count",)
-
-    def __init__(self, count: RowCount) -> None:
-        self._count = count
-
-    def _add(self, number: int) -> None:
-        self._count.rows = (self._count.rows or 0) + number
-
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        row = super().fetchone(result, dbapi_cursor, hard_close)
-        self._add(row is not None)
+        """One row, counted."""
+        row = _Strategy.fetchone(self, result, dbapi_cursor, hard_close)
+        self.rows = (self.rows or 0) + (row is not None)
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
-        rows = super().fetchmany(result, dbapi_cursor, size)
-        self._add(len(rows))
+        """Some rows, counted."""
+        rows = _Strategy.fetchmany(self, result, dbapi_cursor, size)
+        self.rows = (self.rows or 0) + len(rows)
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        rows = super().fetchall(result, dbapi_cursor)
-        self._add(len(rows))
+        """All rows, counted."""
+        rows = _Strategy.fetchall(self, result, dbapi_cursor)
+        self.rows = (self.rows or 0) + len(rows)
         return rows
 
 
@@ -59,6 +50,5 @@ def count_rows(context: Any) -> RowCount | None:
         return None
     if getattr(context, "_is_server_side", False):
         return None
-    count = RowCount()
-    context.cursor_fetch_strategy = _CountingFetch(count)
+    count = context.cursor_fetch_strategy = RowCount()
     return count

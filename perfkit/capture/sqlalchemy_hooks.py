@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 
 from perfkit.capture.orm import orm_load
 from perfkit.capture.recorder import Record, Recorder, TransactionKind
@@ -29,9 +29,11 @@ class SqlalchemyHooks:
         # Begins, commits and rollbacks that we counted and the driver has still to send.
         self.framing: dict[int, TransactionKind] = {}
         self._listeners: list[tuple[str, Any]] = []
+        self._silent: list[Any] = []
 
     def install(self) -> None:
         """Listen on the class `Engine`: that reaches every engine, connection and session."""
+        self._silent = [cls for cls in (Engine, Dialect) if not cls.__dict__.get("_has_events", True)]
         self._listen("before_cursor_execute", self._before)
         self._listen("after_cursor_execute", self._after)
         self._listen("handle_error", self._failed)
@@ -45,6 +47,10 @@ class SqlalchemyHooks:
             event.remove(Engine, name, function)
         self.at_work.clear()
         self.framing.clear()
+        for cls in self._silent:
+            if not _is_heard(cls):
+                cls._has_events = False
+        self._silent.clear()
 
     def _listen(self, name: str, function: Any) -> None:
         event.listen(Engine, name, function)
@@ -114,7 +120,7 @@ class SqlalchemyHooks:
         record.end = end
         try:
             record.rows = sent_rows(cursor)
-            if cursor.description is not None:
+            if record.rows is None or cursor.description is not None:
                 record.consumed = count_rows(context)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
@@ -140,6 +146,12 @@ class SqlalchemyHooks:
         if key is not None:
             self.at_work.pop(key, None)
         return record
+
+
+def _is_heard(cls: Any) -> bool:
+    """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
+    names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
+    return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)
 
 
 def sent_rows(cursor: Any) -> int | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import operator
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -12,7 +13,7 @@ from perfkit.model.trace import Trace
 
 SCHEMA_VERSION = 1
 Decoder = Callable[[Any], Any]
-_PLAIN = (str, int, float, bool)
+_PLAIN = frozenset({str, int, float, bool})
 
 
 class TraceFormatError(ValueError):
@@ -78,10 +79,9 @@ def encode(value: Any) -> Any:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = {}
-        for name, default in _fields(type(value)):
-            item = getattr(value, name)
+        for (name, default), item in zip(_fields(type(value)), _values(type(value))(value), strict=True):
             if item is not default and item != default:
-                found[name] = encode(item)
+                found[name] = item if type(item) in _PLAIN else encode(item)
         return found
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
@@ -91,6 +91,14 @@ def encode(value: Any) -> Any:
             items.append(encode(item))  # noqa: PERF401  see above
         return items
     return value.value if isinstance(value, Enum) else value
+
+
+@functools.cache
+def _values(cls: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads all of a dataclass's fields at once."""
+    names = [name for name, _ in _fields(cls)]
+    read = operator.attrgetter(*names)
+    return read if len(names) > 1 else lambda value: (read(value),)
 
 
 def decode(hint: Any, value: Any) -> Any:

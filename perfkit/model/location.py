@@ -1,5 +1,6 @@
 """A place in the user's code, named the way the person sees it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -24,5 +25,10 @@ class CodeLocation:
         if self.cell:
             where = f"Cell {self.cell}, line {self.line_number}"
             return where if self.function_name == "<module>" else f"{where} in {self.function_name}"
-        where = f"{PurePath(self.file_path).name}:{self.line_number}"
+        where = f"{_file_name(self.file_path)}:{self.line_number}"
         return where if self.function_name == "<module>" else f"{where} in {self.function_name}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_name(file_path: str) -> str:
+    return PurePath(file_path).name

@@ -35,7 +35,7 @@ def _may_stop(node: PlanNode, child: PlanNode) -> bool:
     if node.node_type in ("Limit", "Merge Join"):
         return True
     halting = (
-        node.attributes.get("Join Type") in _HALTING_JOINS or node.attributes.get("Inner Unique") is True
+        str(node.attributes.get("Join Type")) in _HALTING_JOINS or node.attributes.get("Inner Unique") is True
     )
     return relationship == "Inner" and halting
 
