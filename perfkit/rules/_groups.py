@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,6 @@ from perfkit.rules._statements import (
 )
 
 Member = tuple[int, QuerySpan]
-Shape = tuple[str, CodeLocation | None]
 
 # A pattern of 2 to 8 statements that comes at least three times (Sentry's M+N+1 detector).
 MIN_ROUNDS = 3
@@ -34,15 +34,17 @@ _MIN_WAIT_MS = 1.0
 
 def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
     """The candidates of one shape that one line sent, with their numbers in the trace."""
-    groups: dict[Shape, list[Member]] = {}
+    groups: dict[tuple[str, CodeLocation | None], list[Member]] = {}
+    # Hashing a line costs more than all else here, and most statements share the object.
+    known: dict[tuple[str, int], list[Member]] = {}
     for index, span in enumerate(trace.queries or ()):
         if is_candidate(span):
-            groups.setdefault(_shape(span), []).append((index, span))
+            place = (span.fingerprint, id(span.call_site))
+            members = known.get(place)
+            if members is None:
+                members = known[place] = groups.setdefault((span.fingerprint, span.call_site), [])
+            members.append((index, span))
     yield from groups.values()
-
-
-def _shape(span: QuerySpan) -> Shape:
-    return span.fingerprint, span.call_site
 
 
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:
@@ -78,60 +80,65 @@ def loops_of_several_shapes(
 
     A loop is known by its line, since each of its shapes has a `loop_id` of its own. A shape may be missing
     for some rows, as when the session already holds an object, but at least half of the rounds must hold
-    two shapes.
-
-    Args:
-        trace: a block whose queries were measured.
-        min_rounds: rounds with two shapes or more, at least.
-        min_shapes: shapes of one loop, at least.
-        max_shapes: shapes of one loop, at most.
+    two shapes. The thresholds are those of PK105.
 
     Returns:
         For each such loop its statements of these shapes, in the order in which they were sent.
     """
-    for members in _by_loop_line(trace):
-        rounds = _rounds(members)
-        shared = [shapes for shapes in rounds if len(shapes) >= MIN_SHAPES]
-        if len(shared) < min_rounds or 2 * len(shared) < len(rounds):
+    for members, shapes in _by_loop_line(trace):
+        rounds, shared, counts = _rounds(shapes)
+        if shared < min_rounds or 2 * shared < rounds:
             continue
-        regular = {s for s in set().union(*shared) if sum(s in shapes for shapes in shared) >= min_rounds}
+        regular = {shape for shape, count in counts.items() if count >= min_rounds}
         if min_shapes <= len(regular) <= max_shapes:
-            yield [member for member in members if _shape(member[1]) in regular]
+            yield [member for member, shape in zip(members, shapes, strict=True) if shape in regular]
 
 
-def _by_loop_line(trace: Trace) -> Iterator[list[Member]]:
-    """Lookups with different parameters by the loop, thread and task that sent them."""
-    loops: dict[tuple[CodeLocation, int, str | None], list[Member]] = {}
-    for members in by_shape_and_line(trace, is_row_lookup_in_loop):
+def _by_loop_line(trace: Trace) -> Iterator[tuple[list[Member], list[int]]]:
+    """Lookups with different parameters by the loop, thread and task that sent them, with their shapes.
+
+    Shapes and lines are numbered, since comparing source lines a million times takes long.
+    """
+    sites: dict[CodeLocation, int] = {}
+    site_of_loop: dict[int, int] = {}
+    loops: dict[tuple[int, int, str | None], list[tuple[int, QuerySpan, int]]] = {}
+    for shape, members in enumerate(by_shape_and_line(trace, is_row_lookup_in_loop)):
         if not have_different_parameters(members):
             continue
         for index, span in members:
-            if span.loop_site is not None:
-                place = (span.loop_site, span.thread_id, span.task_id)
-                loops.setdefault(place, []).append((index, span))
-    for members in loops.values():
-        yield sorted(members, key=lambda member: member[0])
+            if span.loop_id is None or span.loop_site is None:
+                continue
+            if span.loop_id not in site_of_loop:
+                site_of_loop[span.loop_id] = sites.setdefault(span.loop_site, len(sites))
+            place = (site_of_loop[span.loop_id], span.thread_id, span.task_id)
+            loops.setdefault(place, []).append((index, span, shape))
+    for found in loops.values():
+        found.sort(key=lambda item: item[0])
+        yield [(index, span) for index, span, _ in found], [shape for _, _, shape in found]
 
 
-def _rounds(members: list[Member]) -> list[set[Shape]]:
-    """The shapes of each row of the loop: a new row begins where a shape comes again."""
-    rounds: list[set[Shape]] = [set()]
-    for _, span in members:
-        shape = _shape(span)
-        if shape in rounds[-1]:
-            rounds.append(set())
-        rounds[-1].add(shape)
-    return rounds
+def _rounds(shapes: list[int]) -> tuple[int, int, Counter[int]]:
+    """Rows of the loop, those with two shapes or more, and in how many of these each shape is.
+
+    A new row begins where a shape comes again.
+    """
+    rounds = shared = 0
+    counts: Counter[int] = Counter()
+    seen: set[int] = set()
+    for shape in (*shapes, None):
+        if shape is None or shape in seen:
+            rounds += 1
+            if len(seen) >= MIN_SHAPES:
+                shared += 1
+                counts.update(seen)
+            seen.clear()
+        if shape is not None:
+            seen.add(shape)
+    return rounds, shared, counts
 
 
 def source_of(trace: Trace, members: list[Member], rows: int) -> QuerySpan | None:
-    """The 1 of N+1: the last statement before the loop that returned as many rows, or may have.
-
-    Args:
-        trace: the block.
-        members: the statements of the loop.
-        rows: how many rows the loop went through, at least.
-    """
+    """The 1 of N+1: the last statement before the loop that returned so many rows, or may have."""
     shapes = {span.fingerprint for _, span in members}
     for span in reversed((trace.queries or ())[: members[0][0]]):
         if span.fingerprint in shapes or not is_read(span):

@@ -5,97 +5,98 @@ import re
 
 from perfkit.model.query import QuerySpan
 
+
+class _Pattern:
+    """An expression to look for, in any case. A million statements have few shapes: each is searched once."""
+
+    def __init__(self, expression: str, flags: re.RegexFlag = re.NOFLAG) -> None:
+        pattern = re.compile(expression, flags | re.IGNORECASE)
+        self.found = functools.lru_cache(maxsize=4096)(lambda text: pattern.search(text) is not None)
+
+
 _READS = ("SELECT", "WITH", "VALUES", "TABLE")
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
-_WRITING_CTE = re.compile(r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO)\b", re.IGNORECASE)
-_LOCKS = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
-_CATALOGUE = re.compile(
-    r"\b(pg_catalog|information_schema|sqlite_master|sqlite_schema|pg_[a-z_]+)\b", re.IGNORECASE
-)
-_VOLATILE = re.compile(
+_WRITING_CTE = _Pattern(r"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO)\b")
+_LOCKS = _Pattern(r"\bFOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE)\b")
+_CATALOGUE = _Pattern(r"\b(pg_catalog|information_schema|sqlite_master|sqlite_schema|pg_[a-z_]+)\b")
+_VOLATILE = _Pattern(
     r"\b(now|random|nextval|currval|clock_timestamp|statement_timestamp|gen_random_uuid|uuidv7|pg_\w+)\s*\(|"
     r"\bcurrent_(timestamp|time|date)\b",
-    re.IGNORECASE,
 )
-_OFFSET = re.compile(r"\bOFFSET\b", re.IGNORECASE)
-_KEYSET = re.compile(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.IGNORECASE | re.DOTALL)
-_IN_LIST = re.compile(r"\bIN\s*\(…\)|=\s*ANY\b", re.IGNORECASE)
+_OFFSET = _Pattern(r"\bOFFSET\b")
+_KEYSET = _Pattern(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.DOTALL)
+_IN_LIST = _Pattern(r"\bIN\s*\(…\)|=\s*ANY\b")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
-_COLLECTION = re.compile(r"\bWHERE\s+\?(::[\w ]+)?\s*=", re.IGNORECASE)
+_COLLECTION = _Pattern(r"\bWHERE\s+\?(::[\w ]+)?\s*=")
 _EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*([\w.\"]+))")
-_CHUNK = re.compile(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.IGNORECASE | re.DOTALL)
+_CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
-_HELD = re.compile(r"\bpg_(try_)?advisory_lock", re.IGNORECASE)
-# A block may hold a million statements, of few shapes: each text is searched once.
-_found = functools.lru_cache(maxsize=4096)(lambda pattern, text: pattern.search(text) is not None)
+_HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
 
 def is_read(span: QuerySpan) -> bool:
     """Whether the statement only reads, and locks nothing."""
     text = span.query_text
-    return span.operation_name in _READS and not takes_lock(span) and not _found(_WRITING_CTE, text)
+    return span.operation_name in _READS and not takes_lock(span) and not _WRITING_CTE.found(text)
 
 
 def takes_lock(span: QuerySpan) -> bool:
     """Whether it reads rows and locks them, by FOR UPDATE or FOR SHARE."""
-    return _found(_LOCKS, span.query_text)
+    return _LOCKS.found(span.query_text)
 
 
 def is_catalogue(span: QuerySpan) -> bool:
     """Whether it asks for the schema, as reflection does, not for data."""
-    return _found(_CATALOGUE, span.query_text) or span.operation_name in ("PRAGMA", "SHOW", "EXPLAIN")
+    return _CATALOGUE.found(span.query_text) or span.operation_name in ("PRAGMA", "SHOW", "EXPLAIN")
 
 
 def is_volatile(span: QuerySpan) -> bool:
     """Whether the same text may answer differently each time by design."""
-    return _found(_VOLATILE, span.query_text)
+    return _VOLATILE.found(span.query_text)
 
 
 def is_page_walk(span: QuerySpan) -> bool:
     """Whether it reads one page of many, by OFFSET or by the last key seen."""
     if span.relationship:
         return False
-    return has_offset(span) or _found(_KEYSET, span.query_text)
+    return has_offset(span) or _KEYSET.found(span.query_text)
 
 
 def has_offset(span: QuerySpan) -> bool:
     """Whether it skips rows by OFFSET."""
-    return _found(_OFFSET, span.query_text)
+    return _OFFSET.found(span.query_text)
 
 
 def has_key_list(span: QuerySpan) -> bool:
     """Whether it already asks for many keys at once."""
-    return _found(_IN_LIST, span.query_text)
+    return _IN_LIST.found(span.query_text)
 
 
 def is_row_lookup_in_loop(span: QuerySpan) -> bool:
     """Whether a proved loop may have sent it for one row: what n-plus-one and m-plus-n judge."""
-    return (
-        span.loop_id is not None
-        and span.status == "ok"
-        and span.column_load is None
-        and is_read(span)
-        and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
-    )
+    in_loop = span.loop_id is not None and span.status == "ok" and span.column_load is None
+    if not in_loop or is_catalogue(span) or has_key_list(span):
+        return False
+    return is_read(span) and not is_page_walk(span)
 
 
 def is_write(span: QuerySpan) -> bool:
     """Whether it changes rows, inside a WITH as well."""
     if span.operation_name == "WITH":
-        return _found(_WRITING_CTE, span.query_text) and not takes_lock(span)
+        return _WRITING_CTE.found(span.query_text) and not takes_lock(span)
     return span.operation_name in _WRITES
 
 
 def is_bulk_write(span: QuerySpan) -> bool:
     """Whether one statement writes many rows, or may: a chunk of a table, a list of keys, a COPY."""
     many = span.batch_size > 1 or (span.returned_rows or 0) > 1 or has_key_list(span)
-    return many or span.operation_name == "COPY" or _found(_CHUNK, span.query_text)
+    return many or span.operation_name == "COPY" or _CHUNK.found(span.query_text)
 
 
 def holds_connection_on_purpose(span: QuerySpan) -> bool:
     """Whether the connection works, or must stay, after the call: rows that stream, LISTEN, a held lock."""
     is_stream = span.returned_rows is None and is_read(span)
-    return is_stream or span.operation_name in _STREAMS or _found(_HELD, span.query_text)
+    return is_stream or span.operation_name in _STREAMS or _HELD.found(span.query_text)
 
 
 def key_column(span: QuerySpan) -> str | None:
@@ -107,4 +108,4 @@ def key_column(span: QuerySpan) -> str | None:
 
 def loads_collection(span: QuerySpan) -> bool:
     """Whether a lazy load reads many rows: SQLAlchemy writes `? = child.parent_id` for those."""
-    return _found(_COLLECTION, span.query_text)
+    return _COLLECTION.found(span.query_text)

@@ -208,7 +208,9 @@ RULE = Rule(
         trace(_ORDERS, _items(50), name="one shape"),
         trace(_ORDERS, _items(9), _customers(9), name="first all of one shape, then all of the other"),
         trace(
-            alternating(_items(9), loop(9, _CUSTOMER, loop_site=line(5, "for item in order.items:"))),
+            alternating(
+                _items(9), loop(9, _CUSTOMER, loop_site=line(5, "for item in order.items:"), loop_id=2)
+            ),
             name="an inner loop sends the second shape",
         ),
         trace(alternating(_items(2), _customers(2)), name="two rows"),
