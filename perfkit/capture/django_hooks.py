@@ -33,9 +33,8 @@ class DjangoHooks:
 
     def install(self) -> None:
         """Wrap every connection there is and every one to come; nothing where Django is not in use."""
-        settings = getattr(sys.modules.get("django.conf"), "settings", None)
-        base = sys.modules.get("django.db.backends.base.base")
-        if base is None or settings is None or not settings.configured:
+        base = _django_in_use()
+        if base is None:
             return
         from django.db.backends.signals import connection_created
 
@@ -49,6 +48,8 @@ class DjangoHooks:
     def remove(self) -> None:
         """Take every wrapper away."""
         if not self._is_active:
+            if _django_in_use() is not None:
+                self._recorder.note("Django was set up inside the block: its statements were not seen.")
             return
         from django.db.backends.signals import connection_created
 
@@ -140,6 +141,14 @@ class DjangoHooks:
 
     def _miss(self, error: Exception) -> None:
         self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")
+
+
+def _django_in_use() -> Any:
+    """The module of Django's connections, once Django is configured."""
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)
+    if settings is None or not settings.configured:
+        return None
+    return sys.modules.get("django.db.backends.base.base")
 
 
 def _begins(raw: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from perfkit.capture.asyncpg_hooks import AsyncpgHooks
 from perfkit.capture.django_hooks import DjangoHooks
 from perfkit.capture.pool_hooks import PoolHooks
 from perfkit.capture.psycopg_hooks import PsycopgHooks
@@ -27,6 +28,7 @@ class QueryCollector:
             PoolHooks(self._recorder),
             PsycopgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
             Sqlite3Hooks(self._recorder),
+            AsyncpgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
             DjangoHooks(self._recorder, sqlalchemy.at_work),
         )
 
