@@ -244,3 +244,46 @@ def test_every_rule_about_connections_could_judge(postgres):
 
     for code in ("PK501", "PK502", "PK503", "PK504", "PK505"):
         assert find_rule(code).can_judge(m.trace)
+
+
+def test_threads_that_each_look_up_a_row_are_found_and_one_statement_for_all_is_not(make_engine):
+    engine, gate = make_engine(pool_size=6), threading.Barrier(6)
+
+    def look_up(number):
+        with engine.connect() as connection:
+            gate.wait()
+            connection.execute(text("SELECT name FROM customers WHERE id = :id"), {"id": number})
+
+    def each():
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(look_up, range(6)))
+
+    def at_once():
+        with engine.connect() as connection:
+            connection.execute(
+                text("SELECT name FROM customers WHERE id = ANY(:ids)"), {"ids": list(range(6))}
+            )
+
+    assert {"fan-out"} == set(found(each))
+    assert found(at_once) == {}
+
+
+def test_rows_that_nobody_reads_are_found_and_a_limit_is_not(postgres):
+    def without(connection):
+        connection.execute(text("SELECT * FROM customers")).fetchmany(20)
+
+    def limited(connection):
+        connection.execute(text("SELECT * FROM customers LIMIT 20")).all()
+
+    with postgres.connect() as connection:
+        connection.execute(ONE)
+        assert set(found(lambda: without(connection))) == {"unbounded-result"}
+        assert found(lambda: limited(connection)) == {}
+
+
+def test_a_statement_that_takes_most_of_the_time_is_found_and_a_wait_on_purpose_is_not(postgres):
+    slow = text("SELECT count(*) FROM generate_series(1, 2000000) AS a")
+
+    with postgres.connect() as connection:
+        assert "slow-query" in found(lambda: connection.execute(slow))
+        assert found(lambda: connection.execute(OTHER_SERVICE)) == {}
