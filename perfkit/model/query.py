@@ -57,35 +57,73 @@ class QuerySpan:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryTotals:
+    """Statements of one shape from one line that are no longer kept one by one.
+
+    `returned_rows` is `None` as soon as one of them is unknown.
+    """
+
+    query_text: str
+    fingerprint: str
+    operation_name: str
+    count: int
+    total_ms: float
+    returned_rows: int | None = None
+    failed: int = 0
+    call_site: CodeLocation | None = None
+    loop_site: CodeLocation | None = None
+    relationship: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QueryGroup:
-    """All statements of one shape, in the order in which they were sent."""
+    """All statements of one shape: those kept, as they were sent, and the rest as totals."""
 
     fingerprint: str
     spans: tuple[QuerySpan, ...]
     indexes: tuple[int, ...]
+    totals: tuple[QueryTotals, ...] = ()
+
+    @property
+    def query_text(self) -> str:
+        """Their text, without values."""
+        return self.spans[0].query_text if self.spans else self.totals[0].query_text
 
     @property
     def count(self) -> int:
         """How many statements have this shape."""
-        return len(self.spans)
+        return len(self.spans) + sum(total.count for total in self.totals)
+
+    @property
+    def relationship(self) -> str | None:
+        """The ORM attribute whose access sent them, if one did."""
+        return self.spans[0].relationship if self.spans else self.totals[0].relationship
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return sum(span.status == "error" for span in self.spans) + sum(total.failed for total in self.totals)
 
     @property
     def total_ms(self) -> float:
         """Their time together, in milliseconds."""
-        return sum(span.duration_ms for span in self.spans)
+        return sum(span.duration_ms for span in self.spans) + sum(total.total_ms for total in self.totals)
 
     @property
     def returned_rows(self) -> int | None:
         """Their rows together; `None` as soon as one of them is unknown."""
-        rows = [span.returned_rows for span in self.spans]
+        rows = [span.returned_rows for span in self.spans] + [total.returned_rows for total in self.totals]
         return None if None in rows else sum(row for row in rows if row is not None)
 
 
-def group_queries(spans: tuple[QuerySpan, ...]) -> tuple[QueryGroup, ...]:
+def group_queries(
+    spans: tuple[QuerySpan, ...], totals: tuple[QueryTotals, ...] = ()
+) -> tuple[QueryGroup, ...]:
     """Group statements by shape, the group with the most time first.
 
     Args:
         spans: the statements of one block.
+        totals: those of the block that are not kept one by one.
 
     Returns:
         One group a fingerprint; ties keep the order of first appearance.
@@ -93,9 +131,13 @@ def group_queries(spans: tuple[QuerySpan, ...]) -> tuple[QueryGroup, ...]:
     members: dict[str, list[int]] = {}
     for index, span in enumerate(spans):
         members.setdefault(span.fingerprint, []).append(index)
+    rest: dict[str, list[QueryTotals]] = {}
+    for total in totals:
+        members.setdefault(total.fingerprint, [])
+        rest.setdefault(total.fingerprint, []).append(total)
     groups = [
-        QueryGroup(fingerprint, tuple(spans[i] for i in indexes), tuple(indexes))
-        for fingerprint, indexes in members.items()
+        QueryGroup(shape, tuple(spans[i] for i in indexes), tuple(indexes), tuple(rest.get(shape, ())))
+        for shape, indexes in members.items()
     ]
     return tuple(sorted(groups, key=lambda group: -group.total_ms))
 

@@ -6,7 +6,7 @@ from perfkit.model.connection import PoolActivity, TransactionCounts, Transactio
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
-from perfkit.model.query import QuerySpan
+from perfkit.model.query import QueryGroup, QuerySpan, QueryTotals, busy_ms, group_queries
 from perfkit.model.what_if import Proof
 
 
@@ -15,7 +15,8 @@ class Trace:
     """A measured block. A part that was not measured is `None`; a part that saw nothing is empty.
 
     `start_time` is UTC in ISO 8601. `error` names the exception that ended the block, if one did.
-    `notes` are remarks of the collectors about what they could not see.
+    `notes` are remarks of the collectors about what they could not see. Of a very large block, `queries` are
+    the first statements, and `more_queries` and `more_transactions` the totals of the rest.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Trace:
     proofs: tuple[Proof, ...] | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
+    more_queries: tuple[QueryTotals, ...] = ()
+    more_transactions: TransactionCounts | None = None
 
     @property
     def transaction_counts(self) -> TransactionCounts | None:
@@ -37,11 +40,32 @@ class Trace:
         if self.transactions is None:
             return None
         kinds = [event.kind for event in self.transactions]
-        return TransactionCounts(kinds.count("begin"), kinds.count("commit"), kinds.count("rollback"))
+        more = self.more_transactions or TransactionCounts()
+        return TransactionCounts(
+            kinds.count("begin") + more.begins,
+            kinds.count("commit") + more.commits,
+            kinds.count("rollback") + more.rollbacks,
+        )
+
+    @property
+    def statement_count(self) -> int:
+        """How many statements were sent, those included that are not kept one by one."""
+        return len(self.queries or ()) + sum(total.count for total in self.more_queries)
+
+    @property
+    def database_ms(self) -> float:
+        """Time during which a statement was under way; those not kept one by one are added up."""
+        total = busy_ms(self.queries or ()) + sum(total.total_ms for total in self.more_queries)
+        return min(total, self.duration_ms) if self.more_queries else total
+
+    def query_groups(self) -> tuple[QueryGroup, ...]:
+        """All statements by shape, the shape with the most time first."""
+        return group_queries(self.queries or (), self.more_queries)
 
     @property
     def round_trips(self) -> int | None:
         """Statements and the messages that frame them; `None` where queries were not measured."""
         if self.queries is None:
             return None
-        return len(self.queries) + len(self.transactions or ())
+        frames = self.transaction_counts
+        return self.statement_count + (frames.total if frames else 0)

@@ -119,15 +119,14 @@ def counter_changes(before: Trace, after: Trace) -> tuple[CounterChange, ...]:
 
 
 def _counts(trace: Trace) -> dict[str, int | None]:
-    spans = trace.queries or ()
-    frames = trace.transaction_counts
-    rows = [span.returned_rows for span in spans]
+    groups, frames = trace.query_groups(), trace.transaction_counts
+    rows = [group.returned_rows for group in groups]
     return {
-        "statements": len(spans),
-        "shapes": len({span.fingerprint for span in spans}),
+        "statements": trace.statement_count,
+        "shapes": len(groups),
         "round trips": trace.round_trips,
         "rows": None if None in rows else sum(row for row in rows if row is not None),
-        "failed statements": sum(span.status == "error" for span in spans),
+        "failed statements": sum(group.failed for group in groups),
         "commits": frames.commits if frames else None,
         "rollbacks": frames.rollbacks if frames else None,
     }

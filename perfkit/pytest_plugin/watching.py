@@ -62,7 +62,7 @@ def over_budget(trace: Trace, maximum: int, demand: str) -> str:
         maximum: how many statements were allowed.
         demand: what the person wrote, for example `max_queries(3)`.
     """
-    sent = counted(len(trace.queries or ()), "statement")
+    sent = counted(trace.statement_count, "statement")
     head = f"{sent} sent, at most {maximum} allowed by {demand}:"
     advice = as_text(_one_by_one(trace, ()))
     return "\n".join(part for part in (head, statement_lines(trace), advice) if part)
@@ -70,7 +70,7 @@ def over_budget(trace: Trace, maximum: int, demand: str) -> str:
 
 def _complaints(demands: Demands, trace: Trace) -> list[str]:
     complaints = []
-    if demands.maximum is not None and len(trace.queries or ()) > demands.maximum:
+    if demands.maximum is not None and trace.statement_count > demands.maximum:
         complaints.append(over_budget(trace, demands.maximum, f"max_queries({demands.maximum})"))
     findings = () if demands.ignored is None else _one_by_one(trace, demands.ignored)
     if findings and complaints:  # they stand there already, as advice
@@ -82,7 +82,7 @@ def _complaints(demands: Demands, trace: Trace) -> list[str]:
 
 
 def _sent(trace: Trace) -> str:
-    return counted(len(trace.queries or ()), "statement")
+    return counted(trace.statement_count, "statement")
 
 
 def _one_by_one(trace: Trace, ignored: tuple[str, ...]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfkit.model.cpu import CpuProfile
-from perfkit.model.query import QueryGroup, busy_ms, group_queries
+from perfkit.model.query import QueryGroup
 from perfkit.model.trace import Trace
 from perfkit.model.verification import counter_changes
 from perfkit.views import profile_diff
@@ -72,7 +72,7 @@ def rows(before: Trace, after: Trace) -> list[dict[str, object]]:
     ]
     found.append(("time", "ms", before.duration_ms, after.duration_ms))
     if before.queries is not None and after.queries is not None:
-        found.append(("time in the database", "ms", busy_ms(before.queries), busy_ms(after.queries)))
+        found.append(("time in the database", "ms", before.database_ms, after.database_ms))
     if before.cpu and after.cpu:
         found.append(("CPU time", "ms", before.cpu.cpu_ms, after.cpu.cpu_ms))
     if before.memory and after.memory:
@@ -179,10 +179,10 @@ def _by_change(before: Trace, after: Trace) -> list[tuple[Change, list[_Shape]]]
     """Shapes by what became of them, those with the most statements first; only kinds that occur."""
     if before.queries is None or after.queries is None:
         return []
-    old = {group.fingerprint: group for group in group_queries(before.queries)}
-    new = {group.fingerprint: group for group in group_queries(after.queries)}
+    old = {group.fingerprint: group for group in before.query_groups()}
+    new = {group.fingerprint: group for group in after.query_groups()}
     shapes = [
-        _Shape((old.get(key) or new[key]).spans[0].query_text, old.get(key), new.get(key))
+        _Shape((old.get(key) or new[key]).query_text, old.get(key), new.get(key))
         for key in dict.fromkeys([*old, *new])
     ]
     shapes.sort(key=lambda shape: -max(shape.counts))

@@ -1,6 +1,6 @@
 """Statements of a block: how many, of how many shapes, from which line, and when."""
 
-from perfkit.model.query import QueryGroup, QuerySpan, busy_ms, group_queries
+from perfkit.model.query import QueryGroup, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._html import MONO, Content, Html, bar, code, details, join, paragraph, picture, table, tag
@@ -18,13 +18,13 @@ def summary(trace: Trace) -> str:
     spans = trace.queries
     if not spans:
         return "no statements"
-    groups = {span.fingerprint for span in spans}
+    groups = trace.query_groups()
     parts = [
-        f"{counted(len(spans), 'statement')} in {counted(len(groups), 'shape')}",
+        f"{counted(trace.statement_count, 'statement')} in {counted(len(groups), 'shape')}",
         counted(trace.round_trips or 0, "round trip"),
-        f"{milliseconds(busy_ms(spans))} of {milliseconds(trace.duration_ms)} in the database",
+        f"{milliseconds(trace.database_ms)} of {milliseconds(trace.duration_ms)} in the database",
     ]
-    failed = sum(span.status == "error" for span in spans)
+    failed = sum(group.failed for group in groups)
     return " · ".join([*parts, f"{failed} failed"] if failed else parts)
 
 
@@ -33,7 +33,7 @@ def as_html(trace: Trace) -> Html:
     spans = trace.queries
     if not spans:
         return paragraph("No statement was sent.", quiet=True) if spans == () else Html("")
-    groups = group_queries(spans)
+    groups = trace.query_groups()
     total = sum(group.total_ms for group in groups)
     parts = [
         table(
@@ -45,7 +45,9 @@ def as_html(trace: Trace) -> Html:
     if len(groups) > SHOWN_GROUPS:
         parts.append(paragraph(f"{len(groups) - SHOWN_GROUPS} more shapes are not shown.", quiet=True))
     parts.append(_timeline(trace, spans))
-    parts.append(details(f"All {counted(len(spans), 'statement')} in order", _statements(spans)))
+    all_or_first = "The first" if trace.more_queries else "All"
+    title = f"{all_or_first} {counted(len(spans), 'statement')} in order"
+    parts.append(details(title, _statements(spans)))
     return join(parts)
 
 
@@ -54,11 +56,10 @@ def as_text(trace: Trace) -> str:
     if trace.queries is None:
         return ""
     lines = []
-    for group in group_queries(trace.queries)[:SHOWN_GROUPS]:
-        first = group.spans[0]
+    for group in trace.query_groups()[:SHOWN_GROUPS]:
         lines.append(
             f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {_rows(group):>8} rows  "
-            f"{_shortened(first.query_text)}"
+            f"{_shortened(group.query_text)}"
         )
         lines.extend(f"{'':>20}{line}" for line in _places(group))
     return "\n".join(lines)
@@ -67,20 +68,20 @@ def as_text(trace: Trace) -> str:
 def statement_lines(trace: Trace) -> str:
     """Each shape with its count and its lines: what a broken budget shows."""
     lines = []
-    for group in sorted(group_queries(trace.queries or ()), key=lambda group: -group.count):
-        lines.append(f"{group.count:>5} x {_shortened(group.spans[0].query_text)}")
+    for group in sorted(trace.query_groups(), key=lambda group: -group.count):
+        lines.append(f"{group.count:>5} x {_shortened(group.query_text)}")
         lines.extend(f"        {line}" for line in _places(group))
     return "\n".join(lines)
 
 
 def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
-    first = group.spans[0]
+    relationship = group.relationship
     places = join(tag("div", place) for place in _places(group))
-    relation = tag("div", join(["loads ", code(first.relationship)])) if first.relationship else ""
-    failed = sum(span.status == "error" for span in group.spans)
-    statement: list[Html | str] = [sql_html(first.query_text), relation]
-    if failed:
-        statement.append(tag("div", f"{failed} failed: {first.error_type or 'error'}", "font-weight:600"))
+    relation = tag("div", join(["loads ", code(relationship)])) if relationship else ""
+    statement: list[Html | str] = [sql_html(group.query_text), relation]
+    if group.failed:
+        kind = next((span.error_type for span in group.spans if span.error_type), None) or "error"
+        statement.append(tag("div", f"{group.failed} failed: {kind}", "font-weight:600"))
     return [
         f"{group.count:,}",
         milliseconds(group.total_ms),
@@ -100,10 +101,12 @@ def _rows(group: QueryGroup) -> str:
 def _places(group: QueryGroup) -> list[str]:
     """The lines that sent the group, the busiest three, each with the loop around it."""
     counts: dict[tuple[str, str | None], int] = {}
-    for span in group.spans:
-        site = span.call_site.label if span.call_site else "no line of yours on the stack"
-        loop = span.loop_site.label if span.loop_site else None
-        counts[site, loop] = counts.get((site, loop), 0) + 1
+    kept = ((span.call_site, span.loop_site, 1) for span in group.spans)
+    rest = ((total.call_site, total.loop_site, total.count) for total in group.totals)
+    for call_site, loop_site, count in (*kept, *rest):
+        site = call_site.label if call_site else "no line of yours on the stack"
+        key = (site, loop_site.label if loop_site else None)
+        counts[key] = counts.get(key, 0) + count
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     lines = [f"{site} ({count:,} ×, loop at {loop})" if loop else site for (site, loop), count in ranked[:3]]
     return [*lines, f"and {len(ranked) - 3} more places"] if len(ranked) > 3 else lines
