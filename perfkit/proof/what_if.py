@@ -186,8 +186,8 @@ def _remarks(designs: list[Design], tables: tuple[TriedTable, ...]) -> tuple[str
     if tables:
         names = " and ".join(item.name for item in tables)
         remarks.append(
-            "A rollback leaves PostgreSQL's count of rows and pages refreshed, and the time of the last "
-            f"ANALYZE where there was one: {names}."
+            f"What a rollback does not undo is PostgreSQL's own bookkeeping about {names}: the count of rows "
+            "and pages, the hint that there may be an index, the time of the last ANALYZE."
         )
     if any(isinstance(design, IndexDesign) for design in designs):
         remarks.append("The cost of writing is an estimate: bytes written more for each new row.")
