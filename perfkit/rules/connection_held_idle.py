@@ -23,20 +23,23 @@ Use instead
 Thresholds
     min_idle_ms: 200 ms of one loan without a statement, and
     min_idle_share: half of the loan (reference notes on detectors, section 3.9).
+    min_alone_ms: 1,000 ms where no one else had or wanted a connection of the pool meanwhile: nobody is
+    harmed yet, and a script that computes for a moment is no finding.
     min_locked_share: where 80 % of that time passed in a transaction that held locks and nobody waited for a
     connection, the locks are what matters: idle-in-transaction says so.
 
 Stays silent when
     The connection worked. Loans are short. Rows of the last statement may still be on their way, as with
     yield_per, or the connection is held on purpose: LISTEN, an advisory lock, COPY. No statement of the loan
-    was seen. While nobody waited for a connection it is "info".
+    was seen. The program turns rows into objects. It is a file of SQLite that nobody else uses. While nobody
+    waited for a connection it is "info".
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from perfkit.model.builders import loan, pool, query, trace, unmeasured
-from perfkit.model.connection import ConnectionUse, TransactionEvent
+from perfkit.model.connection import ConnectionUse, PoolActivity, TransactionEvent
 from perfkit.model.finding import Finding
 from perfkit.model.location import CodeLocation
 from perfkit.model.trace import Trace
@@ -60,6 +63,7 @@ def connection_held_idle(
     *,
     min_idle_ms: float = 200.0,
     min_idle_share: float = 0.5,
+    min_alone_ms: float = 1000.0,
     min_locked_share: float = 0.8,
 ) -> Iterator[Finding]:
     """Report lines whose loans of a connection are mostly idle.
@@ -68,6 +72,7 @@ def connection_held_idle(
         trace: a block whose loans of connections were measured.
         min_idle_ms: time of one loan without a statement, at least, in milliseconds.
         min_idle_share: share of the loan that this takes, at least, from 0 to 1.
+        min_alone_ms: the same as `min_idle_ms` where nobody else used the pool meanwhile.
         min_locked_share: share of the idle time in transactions with locks that leaves the finding to
             idle-in-transaction, from 0 to 1.
     """
@@ -78,7 +83,10 @@ def connection_held_idle(
         end_ms = loan_end_ms(use, trace)
         idle_ms = None if use.acquired_ms is None else idle_ms_of_loan(use, times, end_ms)
         held_ms = end_ms - (use.acquired_ms or 0.0)
-        if idle_ms is not None and idle_ms >= max(min_idle_ms, min_idle_share * held_ms):
+        if idle_ms is None or idle_ms < max(min_idle_ms, min_idle_share * held_ms):
+            continue
+        is_long = idle_ms >= min_alone_ms and not _is_file(trace, use)
+        if is_long or _has_company(trace, trace.pool, use):
             lines.setdefault(use.call_site, []).append((use, idle_ms))
     waits = {size.pool_id: waits_of(trace.pool, size.pool_id) for size in trace.pool.pools}
     locked = [pair for pair in idle_transactions(trace) if pair[0].holds_locks_at(pair[1][-1].start_ms)]
@@ -86,6 +94,24 @@ def connection_held_idle(
         waited_ms = _waited_ms(trace, waits, idle)
         if waited_ms or _locked_ms(trace, locked, idle) < min_locked_share * sum(ms for _, ms in idle):
             yield _finding(trace, times, idle, waited_ms)
+
+
+def _has_company(trace: Trace, activity: PoolActivity, use: ConnectionUse) -> bool:
+    """Whether somebody else had, or wanted, a connection of the pool while this one was out."""
+    start_ms, end_ms = use.acquired_ms or 0.0, loan_end_ms(use, trace)
+    return any(
+        other is not use
+        and other.pool_id == use.pool_id
+        and other.requested_ms < end_ms
+        and loan_end_ms(other, trace) > start_ms
+        for other in activity.uses
+    )
+
+
+def _is_file(trace: Trace, use: ConnectionUse) -> bool:
+    """Whether the connection is to SQLite."""
+    found = (span.system_name for span in trace.queries or () if span.connection_id == use.connection_id)
+    return next(found, "") == "sqlite"
 
 
 def _waited_ms(trace: Trace, waits: dict[int, list[tuple[float, float]]], idle: list[Idle]) -> float:
@@ -156,10 +182,12 @@ _SELECT = "SELECT * FROM users WHERE id = ?"
 _UPDATE = "UPDATE users SET report = ? WHERE id = ?"
 
 
-def _held(name: str, *texts: str, uses: tuple[ConnectionUse, ...] = (), **fields: Any) -> Trace:
-    """A connection that is out for a second, with statements of 10 ms one after the other."""
+def _held(
+    name: str, *texts: str, uses: tuple[ConnectionUse, ...] = (), out_ms: float = 1200.0, **fields: Any
+) -> Trace:
+    """A connection that is out for a while, with statements of 10 ms one after the other."""
     spans = [query(text, duration_ms=10.0, connection_id=1, **fields) for text in texts]
-    return trace(spans, name=name, duration_ms=1100.0, pool=pool(loan(0.0, 1000.0), *uses))
+    return trace(spans, name=name, duration_ms=1300.0, pool=pool(loan(0.0, out_ms), *uses))
 
 
 def _in_transaction() -> Trace:
@@ -175,6 +203,7 @@ def _in_transaction() -> Trace:
 
 
 _WAITING = loan(900.0, 950.0, wait_ms=800.0, connection_id=2, thread_id=2)
+_BESIDE = loan(100.0, 130.0, connection_id=2, thread_id=2)
 
 RULE = Rule(
     code="PK503",
@@ -182,18 +211,22 @@ RULE = Rule(
     requires="pool",
     check=connection_held_idle,
     fires_on=(
-        _held("out for a second, at work for a moment", _SELECT),
-        _held("while another waits", _SELECT, _SELECT, uses=(_WAITING,)),
+        _held("out for more than a second, at work for a moment", _SELECT),
+        _held("while another waits", _SELECT, _SELECT, out_ms=800.0, uses=(_WAITING,)),
+        _held("while another has one too", _SELECT, out_ms=300.0, uses=(_BESIDE,)),
         trace(
             query(_SELECT, connection_id=1),
             name="never given back",
-            duration_ms=900.0,
+            duration_ms=1900.0,
             pool=pool(loan(0.0, None)),
         ),
     ),
     silent_on=(
-        _held("at work all the time", *[_SELECT] * 95),
-        _held("at work for half of the time", *[_SELECT] * 60),
+        _held("at work all the time", *[_SELECT] * 115),
+        _held("at work for half of the time", *[_SELECT] * 70, uses=(_BESIDE,)),
+        _held("a moment of computing, and nobody else there", _SELECT, out_ms=600.0),
+        _held("rows that become objects", _SELECT, returned_rows=20_000),
+        _held("a file of SQLite", _SELECT, system_name="sqlite"),
         _held("rows that stream", _SELECT, returned_rows=None),
         _held("waiting for notifications", "LISTEN reports"),
         _held("an advisory lock", "SELECT pg_advisory_lock(?)"),

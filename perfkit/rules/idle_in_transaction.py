@@ -28,7 +28,8 @@ Thresholds
 
 Stays silent when
     Statements follow each other. The pause comes after the commit, or before the first statement. Rows of the
-    last statement may still be on their way, or the connection is held on purpose: LISTEN, an advisory lock.
+    last statement may still be on their way, or become objects, or the connection is held on purpose: LISTEN,
+    an advisory lock.
     SQLite only read. Without writes and locks it is "info": the transaction disturbs no one but a migration.
 """
 
@@ -177,6 +178,7 @@ RULE = Rule(
         _block("a short pause", _LOCK, _UPDATE, pause_ms=300.0),
         _idle_afterwards(),
         _late_start(),
+        _block("rows that become objects", _SELECT, _UPDATE, returned_rows=20_000),
         _block("rows that stream", _SELECT, _UPDATE, returned_rows=None),
         _block("waiting for notifications", "LISTEN orders", "UNLISTEN orders"),
         _block("an advisory lock", "SELECT pg_advisory_lock(?)", "SELECT pg_advisory_unlock(?)"),
