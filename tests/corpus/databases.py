@@ -104,7 +104,7 @@ def sync_arguments(names: tuple[str, ...], url: str, oracle: Any) -> Iterator[di
             return engine
 
         makers: dict[str, Any] = {
-            "url": lambda: url,
+            "path": lambda: _path(url),
             "make_engine": lambda: make_engine,
             "engine": make_engine,
             "session": lambda: stack.enter_context(Session(make_engine())),

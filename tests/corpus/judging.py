@@ -45,7 +45,7 @@ def judged(program: Program, databases: Databases) -> Outcome:
 
 
 def _executions(program: Program, databases: Databases) -> int:
-    if program.on == "django":
+    if program.on.startswith("django"):
         from tests.corpus.django_library import captured
 
         return captured(program, databases)

@@ -3,8 +3,10 @@
 It knows nothing of perfkit's hooks and is never attached in the same run as they are.
 """
 
+import functools
 import re
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +16,15 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 # What frames statements is counted by perfkit as round trips, not as statements; reading on from a named
-# cursor, or closing it, belongs to the statement that declared it; psycopg itself deallocates what it prepared.
+# cursor, or closing it, belongs to the statement that declared it; psycopg itself deallocates.
 _FRAMING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK(?!\s+TO)|FETCH|CLOSE|DEALLOCATE|;|$)", re.IGNORECASE)
 _MESSAGE = re.compile(r"^F\t\d+\t(Query|Parse|Bind|Execute)\t?(.*)$", re.DOTALL)
 _QUOTED = re.compile(r' ?"(.*?)"(?= |$)', re.DOTALL)
+
+
+def is_framing(statement: str) -> bool:
+    """Whether perfkit counts this as a round trip, and not as a statement."""
+    return _FRAMING.match(statement) is not None
 
 
 class Oracle:
@@ -33,9 +40,12 @@ class Oracle:
     def installed(self) -> Iterator[None]:
         """Listen to SQLAlchemy's new connections."""
         event.listen(Pool, "checkout", self._lent)
+        open_sqlite = sqlite3.connect
+        sqlite3.connect = functools.partial(self._open_sqlite, open_sqlite)
         try:
             yield
         finally:
+            sqlite3.connect = open_sqlite
             event.remove(Pool, "checkout", self._lent)
             for file, _ in self._files:
                 file.close()
@@ -67,7 +77,7 @@ class Oracle:
     @property
     def executions(self) -> tuple[str, ...]:
         """The statements that the databases executed, in no order across connections."""
-        return tuple(text for text in self._sent if not _FRAMING.match(text))
+        return tuple(text for text in self._sent if not is_framing(text))
 
     def _lent(self, connection: Any, record: Any, proxy: Any) -> None:
         # What SQLAlchemy asks a new connection for its own ends comes before its first loan.
@@ -81,6 +91,12 @@ class Oracle:
                 self.attend(connection.driver_connection)
         else:
             self.attend(connection)
+
+    def _open_sqlite(self, original: Any, *args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = original(*args, **options)
+        if self._is_armed and "aiosqlite" not in sys._getframe(1).f_globals["__name__"]:
+            connection.set_trace_callback(self._traced)
+        return connection
 
     def _traced(self, statement: str) -> None:
         if self._is_armed:

@@ -11,6 +11,7 @@ from typing import Any
 
 # Marks stand in a comment at the end of a line: `# loop`, or several: `# cause, loop, line`.
 _MARKS = re.compile(r"#\s*((?:loop|line|cause)(?:,\s*(?:loop|line|cause))*)\s*$")
+DATABASES = ("sqlite", "postgresql", "django", "django-postgresql")
 # What the kinds of programs are called: by them the claims of the other tools are looked up.
 KINDS = ("lazy load", "repeated select", "column load", "write", "other")
 
@@ -83,7 +84,7 @@ def fires(
     Args:
         rules: names of the rules that must report it, and no other.
         statements: how many statements perfkit must count.
-        on: `sqlite`, `postgresql` or `django`.
+        on: `sqlite`, `postgresql`, `django` (on SQLite) or `django-postgresql`.
         kind: what other tools call it, one of `KINDS`.
         executions: what the database itself counts, where that differs.
         wrong: why perfkit does not judge it rightly yet.

@@ -21,7 +21,7 @@ def run(program: Program, databases: Databases, watch: Watch, oracle: Oracle | N
         watch: makes the context in which it runs; what that yields is returned.
         oracle: listens from the opening of the connections on.
     """
-    if program.on == "django":
+    if program.on.startswith("django"):
         from tests.corpus.django_library import run_django
 
         return run_django(program, databases, watch)

@@ -3,7 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -146,6 +146,4 @@ async def as_completed(async_engine):
 
     async with async_engine.connect() as connection:
         for done in asyncio.as_completed([wait(key) for key in range(8)]):  # loop
-            await connection.execute(
-                text("SELECT name FROM authors WHERE id = :key"), {"key": await done}
-            )  # line
+            await connection.execute(select(Author.name).where(Author.id == await done))  # line

@@ -1,5 +1,10 @@
 """Raw drivers: no SQLAlchemy in between."""
 
+import sqlite3
+from contextlib import closing
+
+import pandas
+
 from tests.corpus.program import fires
 
 N = "n-plus-one"
@@ -48,3 +53,34 @@ def psycopg_asks_the_same(pg):
     """The same question eight times."""
     for _ in range(8):  # loop
         pg.execute("SELECT value FROM settings WHERE name = %s", ("vat",)).fetchone()  # line
+
+
+@fires(N, statements=9)
+def sqlite3_in_a_loop(lite):
+    """sqlite3 alone, on a connection that was open before: its classes cannot be patched."""
+    for (key,) in lite.execute("SELECT id FROM authors").fetchall():  # loop
+        lite.execute("SELECT title FROM books WHERE author_id = ?", (key,)).fetchall()  # line
+
+
+@fires("write-loop", statements=9)
+def sqlite3_insert_row_by_row(lite):
+    """executemany would do."""
+    for number in range(9):  # loop
+        lite.execute("INSERT INTO events (kind) VALUES (?)", (f"kind {number}",))  # line
+
+
+@fires(N, statements=8)
+def sqlite3_opened_inside(path):
+    """The connection is opened by the program itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        cursor = connection.cursor()
+        for key in range(1, 9):  # loop
+            cursor.execute("SELECT name FROM authors WHERE id = ?", (key,))  # line
+            cursor.fetchone()
+
+
+@fires(N, statements=8)
+def pandas_on_sqlite3(lite):
+    """pandas reads through the driver, one key at a time."""
+    for key in range(1, 9):  # loop
+        pandas.read_sql_query("SELECT title FROM books WHERE author_id = ?", lite, params=(key,))  # line

@@ -52,10 +52,37 @@ async def psycopg_async_two_lines(apg):
     await apg.execute("SELECT name FROM authors WHERE id = %s", (2,))
 
 
-@silent(statements=9, on="postgresql")
+@silent(statements=9, on="postgresql", wrong="psycopg's savepoints are counted nowhere, SQLAlchemy's are.")
 def psycopg_savepoints(pg):
     """A nested transaction for each of three rows."""
     with pg.transaction():
         for number in range(3):
             with pg.transaction():
                 pg.execute("INSERT INTO events (kind) VALUES (%s)", (f"kind {number}",))
+
+
+@silent(statements=1, executions=9, wrong="SQLite's trace tells each row of an executemany as a statement.")
+def sqlite3_executemany(lite):
+    """Nine rows by one call."""
+    lite.executemany("INSERT INTO events (kind) VALUES (?)", [(f"kind {n}",) for n in range(9)])
+
+
+@silent(statements=1)
+def sqlite3_rows_in_a_loop(lite):
+    """One result, read row by row."""
+    for (key,) in lite.execute("SELECT id FROM sensors"):
+        str(key)
+
+
+@silent(statements=6)
+def sqlite3_offset_walk(lite):
+    """Page by page by OFFSET."""
+    for skip in range(0, 1200, 200):
+        lite.execute("SELECT id FROM sensors ORDER BY id LIMIT 200 OFFSET ?", (skip,)).fetchall()
+
+
+@silent(statements=2)
+def sqlite3_two_lines(lite):
+    """Two lines, two keys."""
+    lite.execute("SELECT name FROM authors WHERE id = ?", (1,)).fetchone()
+    lite.execute("SELECT name FROM authors WHERE id = ?", (2,)).fetchone()

@@ -1,0 +1,71 @@
+"""The same mistakes in Django. `authors`, `books` and `notes` are the managers `Author.objects` and so on."""
+
+# ruff: noqa: B018 - reading an attribute is what sends the statement
+from tests.corpus.program import fires
+
+N = "n-plus-one"
+
+
+@fires(N, statements=9, on="django")
+def django_reverse_relation(authors):
+    """Each author's books, where `prefetch_related` would load them together."""
+    for author in authors.all():  # cause, loop
+        list(author.books.all())  # line
+
+
+@fires(N, statements=25, on="django")
+def django_foreign_key(books):
+    """Each book's author, where `select_related` would join: Django has no identity map."""
+    for book in books.all():  # cause, loop
+        book.author.name  # line
+
+
+@fires(N, statements=25, on="django-postgresql")
+def django_foreign_key_on_postgresql(books):
+    """The same through psycopg."""
+    for book in books.all():  # cause, loop
+        book.author.name  # line
+
+
+@fires(N, statements=8, on="django")
+def django_get_in_a_loop(authors):
+    """`get` by key."""
+    for key in range(1, 9):  # loop
+        authors.get(pk=key)  # line
+
+
+@fires(N, statements=9, on="django")
+def django_count_per_parent(authors):
+    """A count for each author instead of `annotate(Count("books"))`."""
+    for author in authors.all():  # cause, loop
+        author.books.count()  # line
+
+
+@fires("column-load", statements=9, on="django")
+def django_deferred_column(authors):
+    """A column that `defer` left out is read after all."""
+    for author in authors.defer("bio"):  # loop
+        author.bio  # line
+
+
+@fires("write-loop", statements=9, on="django")
+def django_create_in_a_loop(notes):
+    """`bulk_create` would send one statement."""
+    for number in range(9):  # loop
+        notes.create(text=f"note {number}")  # line
+
+
+@fires("duplicate-query", statements=8, on="django")
+def django_the_same_each_time(authors):
+    """The answer does not depend on the loop."""
+    for _ in range(8):  # loop
+        authors.filter(name="author 1").exists()  # line
+
+
+@fires(
+    N, statements=9, on="django", wrong="Django sends from a thread, where the coroutine is not on the stack."
+)
+async def django_async_for(authors):
+    """Django runs its statements in a thread, and the loop in the coroutine."""
+    async for author in authors.all():  # cause, loop
+        await author.books.acount()  # line

@@ -1,0 +1,53 @@
+"""The same library, used well in Django."""
+
+# ruff: noqa: B018 - reading an attribute is what sends the statement, or here does not
+from tests.corpus.program import silent
+
+
+@silent(statements=2, on="django")
+def django_prefetch_related(authors):
+    """Two statements, however many authors."""
+    for author in authors.prefetch_related("books"):
+        list(author.books.all())
+
+
+@silent(statements=1, on="django")
+def django_select_related(books):
+    """One statement with a join."""
+    for book in books.select_related("author"):
+        book.author.name
+
+
+@silent(statements=1, on="django-postgresql")
+def django_select_related_on_postgresql(books):
+    """The same through psycopg."""
+    for book in books.select_related("author"):
+        book.author.name
+
+
+@silent(statements=1, on="django")
+def django_bulk_create(notes):
+    """Nine rows, one statement."""
+    notes.bulk_create([notes.model(text=f"note {number}") for number in range(9)])
+
+
+@silent(statements=1, on="django")
+def django_in_bulk(authors):
+    """Many keys at once."""
+    found = authors.in_bulk(range(1, 9))
+    [found[key].name for key in range(1, 9)]
+
+
+@silent(statements=2, on="django")
+def django_two_lines(authors):
+    """Two lines, two keys."""
+    authors.get(pk=1)
+    authors.get(pk=2)
+
+
+@silent(statements=1, on="django")
+def django_a_query_set_used_twice(authors):
+    """A query set keeps its rows: the second loop sends nothing."""
+    everyone = authors.all()
+    [author.name for author in everyone]
+    [author.name for author in everyone]
