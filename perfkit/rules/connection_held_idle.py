@@ -23,8 +23,6 @@ Use instead
 Thresholds
     min_idle_ms: 200 ms of one loan without a statement, and
     min_idle_share: half of the loan (reference notes on detectors, section 3.9).
-    min_alone_ms: 1,000 ms where no one else had or wanted a connection of the pool meanwhile: nobody is
-    harmed yet, and a script that computes for a moment is no finding.
     min_locked_share: where 80 % of that time passed in a transaction that held locks and nobody waited for a
     connection, the locks are what matters: idle-in-transaction says so.
 
@@ -63,7 +61,6 @@ def connection_held_idle(
     *,
     min_idle_ms: float = 200.0,
     min_idle_share: float = 0.5,
-    min_alone_ms: float = 1000.0,
     min_locked_share: float = 0.8,
 ) -> Iterator[Finding]:
     """Report lines whose loans of a connection are mostly idle.
@@ -72,7 +69,6 @@ def connection_held_idle(
         trace: a block whose loans of connections were measured.
         min_idle_ms: time of one loan without a statement, at least, in milliseconds.
         min_idle_share: share of the loan that this takes, at least, from 0 to 1.
-        min_alone_ms: the same as `min_idle_ms` where nobody else used the pool meanwhile.
         min_locked_share: share of the idle time in transactions with locks that leaves the finding to
             idle-in-transaction, from 0 to 1.
     """
@@ -85,8 +81,7 @@ def connection_held_idle(
         held_ms = end_ms - (use.acquired_ms or 0.0)
         if idle_ms is None or idle_ms < max(min_idle_ms, min_idle_share * held_ms):
             continue
-        is_long = idle_ms >= min_alone_ms and not _is_file(trace, use)
-        if is_long or _has_company(trace, trace.pool, use):
+        if not _is_file(trace, use) or _has_company(trace, trace.pool, use):
             lines.setdefault(use.call_site, []).append((use, idle_ms))
     waits = {size.pool_id: waits_of(trace.pool, size.pool_id) for size in trace.pool.pools}
     locked = [pair for pair in idle_transactions(trace) if pair[0].holds_locks_at(pair[1][-1].start_ms)]
@@ -224,7 +219,7 @@ RULE = Rule(
     silent_on=(
         _held("at work all the time", *[_SELECT] * 115),
         _held("at work for half of the time", *[_SELECT] * 70, uses=(_BESIDE,)),
-        _held("a moment of computing, and nobody else there", _SELECT, out_ms=600.0),
+        _held("a moment of computing", _SELECT, out_ms=200.0),
         _held("rows that become objects", _SELECT, returned_rows=20_000),
         _held("a file of SQLite", _SELECT, system_name="sqlite"),
         _held("rows that stream", _SELECT, returned_rows=None),

@@ -224,7 +224,7 @@ def test_a_transaction_without_locks_that_waits_is_told_once_and_as_a_remark(pos
             session.commit()
 
     assert [(rule, finding.severity) for rule, finding in found(work).items()] == [
-        ("idle-in-transaction", "info")
+        ("connection-held-idle", "info")
     ]
 
 
