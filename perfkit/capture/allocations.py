@@ -67,6 +67,18 @@ class AllocationTracer:
             tracer._seen_peak = max(tracer._seen_peak, peak)
         tracemalloc.reset_peak()
 
+    def lap(self) -> tuple[int, int] | None:
+        """What is held now, and the most since the start or the last lap, in bytes above the start.
+
+        Returns:
+            `None` where tracing was begun by somebody else, whose peak must stay.
+        """
+        if not tracemalloc.is_tracing() or not AllocationTracer._is_ours:
+            return None
+        held, peak = tracemalloc.get_traced_memory()
+        self._hand_over_peak()
+        return held - self._base_bytes, peak - self._base_bytes
+
     def read_peak(self) -> None:
         """Take the peak before the measurement's own work can raise it."""
         if tracemalloc.is_tracing():

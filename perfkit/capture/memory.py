@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from perfkit.capture.allocations import Allocations, AllocationTracer
 from perfkit.capture.named_functions import Measurable
 from perfkit.capture.rss import PeakMeter, RssSampler, resident_bytes
+from perfkit.capture.statement_memory import StatementMeter
 from perfkit.model.memory import LineMemory, MemoryProfile, RssSample
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class MemoryCollector:
         self._is_growth_left_out = trace_allocations and bool(functions)
         self._sampler = RssSampler() if sample_over_time else None
         self._meter = PeakMeter()
+        self._statements = StatementMeter(self._meter, self._tracer)
         self._recorder = _line_recorder(functions)
         self._baseline_bytes = 0
         self._start_s = 0.0
@@ -79,6 +81,15 @@ class MemoryCollector:
         self._start_s = time.monotonic()
         self._meter.start()
 
+    def mark(self, file_path: str, line_number: int) -> None:
+        """A statement of the block begins here; what memory it takes is then told by itself.
+
+        Args:
+            file_path: `co_filename` of the block's code.
+            line_number: where the statement begins.
+        """
+        self._statements.mark(file_path, line_number)
+
     def stop(self) -> MemoryProfile:
         """End measuring.
 
@@ -87,6 +98,7 @@ class MemoryCollector:
         """
         if self._recorder:
             self._recorder.stop()
+        self._statements.close()
         kernel_peak = self._meter.stop()
         duration_ms = (time.monotonic() - self._start_s) * 1000
         last_sample = RssSample(duration_ms, resident_bytes())
@@ -98,7 +110,12 @@ class MemoryCollector:
         except BaseException:
             self._abandon()
             raise
-        return replace(profile, lines=self._lines(), notes=(*profile.notes, *self._notes))
+        return replace(
+            profile,
+            lines=self._lines(),
+            statements=self._statements.statements(self._start_s, self._baseline_bytes),
+            notes=(*profile.notes, *self._notes),
+        )
 
     def _end_state(self, kernel_peak: int | None, samples: tuple[RssSample, ...]) -> MemoryProfile:
         tracer_bytes = tracemalloc.get_tracemalloc_memory() if self._tracer else None

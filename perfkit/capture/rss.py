@@ -98,6 +98,16 @@ class PeakMeter:
         self._before = high_water_bytes()
         PeakMeter._open.append(self)
 
+    def lap(self) -> int | None:
+        """The peak since the start or the last lap, in bytes; `None` where the kernel cannot tell."""
+        mark = high_water_bytes()
+        if mark is None or not self._is_reset:
+            return None
+        for meter in PeakMeter._open:
+            meter._seen = max(meter._seen, mark)
+        self._is_reset = reset_high_water()
+        return mark
+
     def stop(self) -> int | None:
         """End; the first thing to do after the block.
 

@@ -110,6 +110,13 @@ class CellMeter:
             self._cells.remove(cell)
             raise
 
+    def mark(self, line_number: int) -> None:
+        """A statement of the cell begins: what a cell under `%%memtrace` calls before each."""
+        file_path = sys._getframe(1).f_code.co_filename
+        for cell in self._cells:
+            if not cell.sealed:
+                cell.measurement.mark(file_path, line_number)
+
     def seal(self, value: object = None) -> object:
         """Stop the clock; returns the value of the cell's last expression unchanged."""
         for cell in reversed(self._cells):

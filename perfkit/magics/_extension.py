@@ -23,7 +23,7 @@ class Extension:
         self._line_magics = (VERIFY, COMPARE, LineMagic("perfkit", _STATUS_HELP, _no_arguments, self._status))
         self._meter = CellMeter(shell, self._cell_magics)
         # What rewritten cells call.
-        self.begin, self.seal = self._meter.begin, self._meter.seal
+        self.begin, self.mark, self.seal = self._meter.begin, self._meter.mark, self._meter.seal
         self._rewriter = CellRewriter(self._measures)
         self._sealer = SealLastExpression(shell)
         self._callbacks: tuple[tuple[str, Callable[..., None]], ...] = (

@@ -1,7 +1,8 @@
-"""Stop the clock after the body of a cell and before its value is shown."""
+"""Stop the clock after the body of a cell and before its value is shown; mark statements for the memory."""
 
 import ast
 import itertools
+from collections.abc import Iterator
 
 from perfkit.magics._ipython import Shell
 from perfkit.magics._rewrite import ATTRIBUTE
@@ -14,6 +15,9 @@ def _call(name: str) -> ast.Call:
 
 
 _BEGIN = ast.dump(_call("begin").func)
+_MARKED_MAGIC = "memtrace"
+# A reading takes about 0.1 ms; more statements than this are generated code, which nobody reads by line.
+_MOST_MARKS = 200
 
 
 class SealLastExpression:
@@ -29,7 +33,7 @@ class SealLastExpression:
         """What IPython calls for each cell."""
         if len(module.body) < 2 or not _is_begin(module.body[0]):
             return module
-        last = module.body[-1]
+        last, statements = module.body[-1], module.body[1:]
         if isinstance(last, ast.Expr):
             module.body[-1] = _located(_call_with(last.value), last)
         elif self._shell.ast_node_interactivity == "last_expr_or_assign":
@@ -37,6 +41,8 @@ class SealLastExpression:
         elif self._shell.ast_node_interactivity != "last":
             # In that mode the last statement is shown for being the last.
             module.body.append(_located(_call_with(None), last))
+        if _is_marked(module.body[0]) and len(statements) <= _MOST_MARKS:
+            module.body[1:] = [*_marked(statements, module.body[1:])]
         return module
 
 
@@ -46,6 +52,22 @@ def _is_begin(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Call)
         and ast.dump(node.value.func) == _BEGIN
     )
+
+
+def _is_marked(begin: ast.stmt) -> bool:
+    """Whether one of the magics on the cell shows its statements one by one."""
+    heads = (node.value for node in ast.walk(begin) if isinstance(node, ast.Constant))
+    return any(str(head).partition(" ")[0] == _MARKED_MAGIC for head in heads)
+
+
+def _marked(statements: list[ast.stmt], body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The body, with a mark before each of the person's own statements."""
+    for position, statement in enumerate(body):
+        if position < len(statements):
+            call = _call("mark")
+            call.args = [ast.copy_location(ast.Constant(statement.lineno), statement)]
+            yield _located(call, statement)
+        yield statement
 
 
 def _call_with(value: ast.expr | None) -> ast.Call:

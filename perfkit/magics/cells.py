@@ -1,15 +1,13 @@
 """The cell magics that measure Python: what each takes, what it measures, when it lets the cell fail."""
 
 import argparse
-import re
 
-from perfkit.capture.named_functions import functions_in
 from perfkit.magics._arguments import add_name, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import variable
 from perfkit.magics._parts import Parts
+from perfkit.magics.memtrace import MEMTRACE
 from perfkit.magics.profile import PROFILE
 from perfkit.session import Result
 
@@ -33,36 +31,6 @@ def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudget
     if arguments.max is None or len(spans) <= arguments.max:
         return None
     return over_budget(spans, arguments.max)
-
-
-def _memtrace_arguments(parser: argparse.ArgumentParser) -> None:
-    add_name(parser)
-    parser.add_argument(
-        "-f",
-        "--function",
-        metavar="FUNCTION",
-        action="append",
-        default=[],
-        help="measure this function (or module.function) line by line; may be given several times",
-    )
-
-
-def _memtrace(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for name in arguments.function:
-        if not _cell_defines(shell, name):
-            variable(shell.user_ns, name)
-    try:
-        functions = functions_in(shell.user_ns, arguments.function)
-    except (LookupError, TypeError) as error:
-        raise MagicError(f"%%memtrace: {error}") from None
-    return Parts(memory=True, functions=tuple(functions))
-
-
-def _cell_defines(shell: Shell, name: str) -> bool:
-    """Whether the function may come to be while the cell runs."""
-    cell = shell.displayhook.exec_result
-    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
-    return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,13 +95,7 @@ CELL_MAGICS = (
         _explain,
     ),
     PROFILE,
-    CellMagic(
-        "memtrace",
-        "memory",
-        "Show how much memory the cell takes: its peak, its course over time, and growth by line.",
-        _memtrace_arguments,
-        _memtrace,
-    ),
+    MEMTRACE,
     CellMagic(
         "diagnose",
         "all",

@@ -39,6 +39,24 @@ class LineMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementMemory:
+    """One statement at the top level of a cell; times since the block began, sizes above its start, in bytes.
+
+    `peak_bytes` is the highest resident size while it ran, `None` where the kernel cannot tell; `end_bytes`
+    the resident size after it. `traced_peak_bytes` and `traced_end_bytes` are the same of what Python
+    requested, `None` where that was not traced.
+    """
+
+    location: CodeLocation
+    start_ms: float
+    end_ms: float
+    end_bytes: int
+    peak_bytes: int | None = None
+    traced_peak_bytes: int | None = None
+    traced_end_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryProfile:
     """Memory of one block. Resident sizes are the process's; traced sizes are what Python asked for.
 
@@ -56,6 +74,7 @@ class MemoryProfile:
     traced_growth_bytes: int | None = None
     growth: tuple[AllocationDiff, ...] = ()
     lines: tuple[LineMemory, ...] = ()
+    statements: tuple[StatementMemory, ...] = ()
     tracer_bytes: int | None = None
     garbage_bytes: int | None = None
     notes: tuple[str, ...] = ()

@@ -1,14 +1,13 @@
 """Memory of a block: how high it rose, what stayed, which lines hold it, and why the numbers differ."""
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
-from perfkit.model.location import CodeLocation
 from perfkit.model.memory import AllocationDiff, LineMemory, MemoryProfile
-from perfkit.views import curve
+from perfkit.views import curve, memory_statements
 from perfkit.views._format import counted, megabytes
 from perfkit.views._html import Content, Html, code, details, join, paragraph, section, table, tag, tiles
 from perfkit.views.curve import Mark
+from perfkit.views.memory_words import place, signed, source
 
 SHOWN_LINES = 15
 # Two sizes are called equal within 5 % or 3 MB: resident memory comes in pages, arenas and allocator caches.
@@ -18,7 +17,6 @@ _GARBAGE_WORTH_A_WORD = 1_000_000
 _WORTH_A_ROW_BYTES = 1000
 # A traced block costs about 90 bytes of tables and is hardly ever smaller than 24 bytes itself.
 _TABLES_PER_REQUESTED = 4
-_SOURCE_CHARACTERS = 120
 _UNITS = "1 MB is 1,000,000 bytes."
 
 
@@ -60,18 +58,6 @@ def line_rows(profile: MemoryProfile) -> list[dict[str, object]]:
     ]
 
 
-def place(location: CodeLocation) -> str:
-    """Where a line is, in short: `In[7]:3`, `services.py:42`, `numpy/_core/numeric.py:232`."""
-    if location.cell:
-        return f"{location.cell}:{location.line_number}"
-    if location.file_path == "<unknown>":
-        return "not Python"
-    path = PurePath(location.file_path)
-    roots = [number for number, part in enumerate(path.parts) if part in ("site-packages", "dist-packages")]
-    name = "/".join(path.parts[roots[-1] + 1 :]) if roots else path.name
-    return f"{name}:{location.line_number}"
-
-
 def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
     """The profile for a terminal.
 
@@ -81,6 +67,8 @@ def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
     """
     lines = [f"{value:>12}  {label}" for value, label in _numbers(profile)]
     lines += [*explanations(profile), *profile.notes]
+    by_statement = memory_statements.as_text(profile)
+    lines += ["", by_statement] if by_statement else []
     for title, group in _growth_groups(profile):
         lines += ["", title]
         shown = _worth_showing(group, top)
@@ -99,9 +87,12 @@ def as_html(profile: MemoryProfile, marks: Sequence[Mark] = (), top: int = SHOWN
         marks: moments to point out on the curve.
         top: how many lines of each group.
     """
-    parts: list[Content] = [tiles(_numbers(profile)), curve.as_html(profile, marks)]
+    moments = (*marks, *memory_statements.marks(profile))
+    parts: list[Content] = [tiles(_numbers(profile)), curve.as_html(profile, moments)]
     parts += [paragraph(sentence) for sentence in explanations(profile)]
     parts += [paragraph(note, quiet=True) for note in profile.notes]
+    by_statement = memory_statements.as_html(profile)
+    parts += [section(memory_statements.TITLE), by_statement] if by_statement.markup else []
     for title, group in _growth_groups(profile):
         shown = _worth_showing(group, top)
         body = join([_growth_table(group[:shown]), _rest_html(group[shown:])])
@@ -220,17 +211,17 @@ def _rest_html(group: Sequence[AllocationDiff]) -> Html:
 
 
 def _growth_text(diff: AllocationDiff) -> str:
-    size = _signed(diff.size_diff)
-    return f"{size:>12} {diff.count_diff:>+10,}  {place(diff.location)}  {_source(diff.location)}".rstrip()
+    size = signed(diff.size_diff)
+    return f"{size:>12} {diff.count_diff:>+10,}  {place(diff.location)}  {source(diff.location)}".rstrip()
 
 
 def _growth_table(group: Sequence[AllocationDiff]) -> Html:
     body: list[list[Content]] = [
         [
-            _signed(diff.size_diff),
+            signed(diff.size_diff),
             f"{diff.count_diff:+,}",
             tag("span", place(diff.location), "white-space:nowrap"),
-            code(_source(diff.location)) if diff.location.source_text else "",
+            code(source(diff.location)) if diff.location.source_text else "",
         ]
         for diff in group
     ]
@@ -242,8 +233,8 @@ _LINE_HEADERS = "increment, resident after, times, place, source"
 
 def _line_text(line: LineMemory) -> str:
     return (
-        f"{_signed(line.increment_bytes):>12} {megabytes(line.rss_bytes):>12} {line.occurrences:>8,}  "
-        f"{place(line.location)}  {_source(line.location)}"
+        f"{signed(line.increment_bytes):>12} {megabytes(line.rss_bytes):>12} {line.occurrences:>8,}  "
+        f"{place(line.location)}  {source(line.location)}"
     )
 
 
@@ -251,25 +242,16 @@ def _line_table(lines: Sequence[LineMemory]) -> Html:
     headers = ("increment", "resident after", "times", "place", "source")
     body: list[list[Content]] = [
         [
-            _signed(line.increment_bytes),
+            signed(line.increment_bytes),
             megabytes(line.rss_bytes),
             f"{line.occurrences:,}",
             tag("span", place(line.location), "white-space:nowrap"),
             tag(
                 "code",
-                _source(line.location),
+                source(line.location),
                 "white-space:pre;font-size:12px;background:transparent;color:inherit",
             ),
         ]
         for line in lines
     ]
     return table(headers, body, numeric=(0, 1, 2))
-
-
-def _signed(size: int) -> str:
-    return f"+{megabytes(size)}" if size > 0 else megabytes(size)
-
-
-def _source(location: CodeLocation) -> str:
-    text = "".join(char if char.isprintable() else "�" for char in location.source_text.expandtabs(4))
-    return text if len(text) <= _SOURCE_CHARACTERS else text[: _SOURCE_CHARACTERS - 1] + "…"
