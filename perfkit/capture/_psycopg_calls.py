@@ -7,7 +7,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
-from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
 _COMPOSED = "a composed statement"

@@ -6,7 +6,8 @@ from sys import _getframe
 from types import FrameType
 from typing import Any, Protocol
 
-from perfkit.capture.recorder import Record, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import TransactionKind
 from perfkit.capture.rows import RowCount
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.pool_hooks import is_pool_at_work
-from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder, TransactionKind
 
 Rows = Callable[[Any], int | None]
 

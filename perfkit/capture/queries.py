@@ -57,7 +57,7 @@ class QueryCollector:
     @property
     def count(self) -> int:
         """Statements so far."""
-        return len(self._recorder.records)
+        return self._recorder.count
 
     def log(self) -> QueryLog:
         """What was recorded so far; `stop` returns the same once the block is over."""

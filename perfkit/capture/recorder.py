@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from types import FrameType
 from typing import Any, Literal
@@ -11,16 +11,20 @@ from typing import Any, Literal
 from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
-from perfkit.capture.loops import NOWHERE, LoopFinder, Position
-from perfkit.capture.orm import NO_LOAD, OrmLoad
+from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.overflow import Overflow
 from perfkit.capture.parameters import ParameterNames, digest
 from perfkit.capture.places import Places
-from perfkit.capture.rows import RowCount
+from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
-from perfkit.model.connection import PoolActivity, TransactionEvent
-from perfkit.model.query import QuerySpan
+from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
+from perfkit.model.query import QuerySpan, QueryTotals
 
 TransactionKind = Literal["begin", "commit", "rollback"]
+# Beyond this many, statements are added up: a block of a million must neither fill the memory nor the report.
+KEPT = 20_000
+# How many are let run on before those that have ended are added up.
+_PENDING = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +37,8 @@ class QueryLog:
     samples: tuple[StatementSample, ...] = ()
     notes: tuple[str, ...] = ()
     pool: PoolActivity | None = None
-
-
-class Record:
-    """A statement while it runs. Mutable and small: there may be a million of them."""
-
-    __slots__ = (
-        "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
-        "is_background", "load", "parameters", "position", "rows", "serial", "shape_source", "start",
-        "system_name", "task_id", "thread_id",
-    )  # fmt: skip
-
-    def __init__(self, serial: int, shape_source: str, system_name: str, driver: str) -> None:
-        self.serial = serial
-        self.shape_source = shape_source
-        self.system_name = system_name
-        self.driver = driver
-        self.start = self.end = 0.0
-        self.position = NOWHERE
-        self.load: OrmLoad = NO_LOAD
-        self.parameters: int | None = None
-        self.rows: int | None = None
-        self.consumed: RowCount | None = None
-        self.error_type: str | None = None
-        self.thread_id = 0
-        self.task_id: str | None = None
-        self.batch_size = 1
-        self.context_id = 0
-        self.connection_id = 0
-        self.is_background = False
+    more: tuple[QueryTotals, ...] = ()
+    more_transactions: TransactionCounts = field(default_factory=TransactionCounts)
 
 
 @dataclass(slots=True)
@@ -83,9 +60,13 @@ class Recorder:
     """
 
     def __init__(self, *, keep_samples: bool = False) -> None:
-        self.records: list[Record] = []
+        self._records: list[Record] = []
+        self._pending: list[Record] = []
+        self._overflow = Overflow()
+        self._folding = threading.Lock()
         self.block_start = perf_counter()
         self._frames: list[_Frame] = []
+        self._more_frames: dict[TransactionKind, int] = {"begin": 0, "commit": 0, "rollback": 0}
         self._serials = itertools.count()
         self._loops = LoopFinder()
         self._background = Background()
@@ -103,8 +84,29 @@ class Recorder:
     def new(self, shape_source: str, system_name: str, driver: str) -> Record:
         """Count a statement that is about to be sent."""
         record = Record(next(self._serials), shape_source, system_name, driver)
-        self.records.append(record)
+        if len(self._records) < KEPT:
+            self._records.append(record)
+        else:
+            with self._folding:
+                self._pending.append(record)
+            if len(self._pending) > _PENDING:
+                self._fold()
         return record
+
+    @property
+    def count(self) -> int:
+        """Statements so far."""
+        return len(self._records) + len(self._pending) + self._overflow.count
+
+    def _fold(self) -> None:
+        """Add up the statements beyond the bound that have ended; the others wait for the next time."""
+        with self._folding:
+            pending, self._pending = self._pending, []
+            for record in pending:
+                if record.end:
+                    self._overflow.add(record, self._loops)
+                else:
+                    self._pending.append(record)
 
     def describe(self, record: Record, frame: FrameType | None, parameters: Any, connection: Any) -> None:
         """Look where the statement comes from and what it asks for.
@@ -139,7 +141,11 @@ class Recorder:
         serial = next(self._serials)
         position = self._loops.locate(frame, kind, serial)
         number = self.connection_number(connection)
-        self._frames.append(_Frame(kind, perf_counter(), number, serial, position))
+        if len(self._frames) < KEPT:
+            self._frames.append(_Frame(kind, perf_counter(), number, serial, position))
+        else:
+            with self._folding:
+                self._more_frames[kind] += 1
 
     def ask(self, pool: Any, frame: FrameType | None) -> Loan:
         """Count a request to a pool that is about to be made."""
@@ -168,20 +174,33 @@ class Recorder:
     def log(self) -> QueryLog:
         """What was recorded so far."""
         end, places = perf_counter(), Places()
-        if any(not record.end for record in self.records):
+        self._fold()
+        kept = [*self._records, *self._pending]
+        if any(not record.end for record in kept):
             self.note("Some statements were still running when the block ended; their time is cut there.")
-        spans = tuple(self._span(record, end, places) for record in self.records)
+        if self._overflow.count:
+            self.note(
+                f"{self.count:,} statements were sent. The first {KEPT:,} are kept one by one and judged; "
+                "the rest is added up by shape and line."
+            )
+        spans = tuple(self._span(record, end, places) for record in kept)
         frames = tuple(self._event(frame, places) for frame in self._frames)
-        samples = self._finished_samples(spans)
-        pool = self._loans.activity(self.block_start, self._loops, places)
-        duration_ms = (end - self.block_start) * 1000
-        return QueryLog(spans, frames, duration_ms, samples, tuple(self._notes), pool)
+        more = self._more_frames
+        return QueryLog(
+            spans,
+            frames,
+            (end - self.block_start) * 1000,
+            self._finished_samples(spans),
+            tuple(self._notes),
+            self._loans.activity(self.block_start, self._loops, places),
+            self._overflow.finished(places),
+            TransactionCounts(more["begin"], more["commit"], more["rollback"]),
+        )
 
     def _span(self, record: Record, end: float, places: Places) -> QuerySpan:
         text = fingerprint(record.shape_source, record.system_name)
         loop_id = self._loops.loop_of(record.serial, record.position.loop_id)
         start = record.start or self.block_start
-        consumed = record.consumed.rows if record.consumed else None
         return QuerySpan(
             query_text=text,
             fingerprint=shape_id(text),
@@ -190,7 +209,7 @@ class Recorder:
             duration_ms=((record.end or end) - start) * 1000,
             start_ms=(start - self.block_start) * 1000,
             parameter_fingerprint=self._parameter_names.named(record.parameters),
-            returned_rows=consumed if record.rows is None else record.rows,
+            returned_rows=record.sent_rows,
             status="error" if record.error_type else "ok",
             error_type=record.error_type,
             call_site=places.line(record.position.call),
@@ -201,7 +220,7 @@ class Recorder:
             task_id=record.task_id,
             batch_size=record.batch_size,
             context_id=record.context_id,
-            consumed_rows=consumed,
+            consumed_rows=record.consumed_rows,
             column_load=record.load.column,
             column_load_kind=record.load.column_kind,
             driver=record.driver,
@@ -228,7 +247,9 @@ class Recorder:
             groups.setdefault(span.fingerprint, []).append(span)
         for shape_source, sample in self._samples.items():
             sample.fingerprint = shape_id(fingerprint(shape_source, sample.engine.dialect.name))
-            members = groups[sample.fingerprint]
+            members = groups.get(sample.fingerprint)
+            if not members:
+                continue  # its shape came after those that are kept
             sample.executions, sample.call_site = len(members), members[0].call_site
             sample.total_ms = sum(span.duration_ms for span in members)
         return tuple(self._samples.values())

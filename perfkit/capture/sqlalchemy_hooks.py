@@ -8,7 +8,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
 
 from perfkit.capture.orm import orm_load
-from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import count_rows
 
 # perfkit's own statements carry this execution option and are never counted.
@@ -88,7 +89,10 @@ class SqlalchemyHooks:
         # The compiled text is the same however long a list is, and whatever a comment hook appends.
         shape_source = compiled.string if compiled is not None else statement
         record = self._recorder.new(shape_source, connection.dialect.name, "sqlalchemy")
-        self._leave_to_us(record, connection, cursor, driver_connection)
+        if connection.dialect.is_async:
+            self._leave_to_us(record, connection, cursor, driver_connection)
+        else:
+            self.at_work[id(cursor)] = (record, cursor, None)
         try:
             record.context_id = id(context)
             record.load = orm_load(context)
@@ -114,7 +118,9 @@ class SqlalchemyHooks:
         executemany: bool,
     ) -> None:
         end = perf_counter()
-        record = self._done(cursor)
+        record, _, key = self.at_work.pop(id(cursor), _NOTHING)
+        if key is not None:
+            self.at_work.pop(key, None)
         if record is None:
             return
         record.end = end

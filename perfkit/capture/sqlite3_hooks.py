@@ -16,7 +16,8 @@ from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, wa
 from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.fingerprint import operation_name
 from perfkit.capture.patches import Function, Patches
-from perfkit.capture.recorder import Record, Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import RowCount
 
 # They open connections for themselves, and what they send is reported by their own hooks.

@@ -1,6 +1,6 @@
 """One measured block: everything that the collectors saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
 from perfkit.model.cpu import CpuProfile
@@ -32,7 +32,7 @@ class Trace:
     error: str | None = None
     notes: tuple[str, ...] = ()
     more_queries: tuple[QueryTotals, ...] = ()
-    more_transactions: TransactionCounts | None = None
+    more_transactions: TransactionCounts = field(default_factory=TransactionCounts)
 
     @property
     def transaction_counts(self) -> TransactionCounts | None:
@@ -40,7 +40,7 @@ class Trace:
         if self.transactions is None:
             return None
         kinds = [event.kind for event in self.transactions]
-        more = self.more_transactions or TransactionCounts()
+        more = self.more_transactions
         return TransactionCounts(
             kinds.count("begin") + more.begins,
             kinds.count("commit") + more.commits,

@@ -50,7 +50,14 @@ def watched(item: pytest.Item, baseline: "BaselineRun | None") -> Generator[None
 def trace_of(log: QueryLog) -> Trace:
     """What a test has sent, as the rules take it."""
     return Trace(
-        "test", "", log.duration_ms, queries=log.spans, transactions=log.transactions, notes=log.notes
+        "test",
+        "",
+        log.duration_ms,
+        queries=log.spans,
+        transactions=log.transactions,
+        notes=log.notes,
+        more_queries=log.more,
+        more_transactions=log.more_transactions,
     )
 
 

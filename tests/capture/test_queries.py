@@ -424,3 +424,52 @@ def test_the_condition_of_a_while_is_in_its_loop(engine):
             numbers.pop()
 
     assert loop_line(work, engine).startswith("while connection.scalar")
+
+
+@pytest.fixture
+def few_kept(monkeypatch):
+    monkeypatch.setattr("perfkit.capture.recorder.KEPT", 50)
+    monkeypatch.setattr("perfkit.capture.recorder._PENDING", 20)
+
+
+def test_beyond_the_bound_statements_are_added_up_and_counted_exactly(engine, sent, few_kept):
+    def work():
+        with engine.connect() as connection:
+            for number in range(500):
+                connection.execute(text("SELECT :n"), {"n": number}).all()
+            with pytest.raises(OperationalError):
+                connection.execute(text("SELECT * FROM no_such_table"))
+
+    log = recorded(work)
+
+    assert len(log.spans) + sum(total.count for total in log.more) == 501
+    assert len(data_statements(sent)) == 500
+    assert 50 <= len(log.spans) <= 72
+    assert {total.loop_site.source_text for total in log.more if total.loop_site} == {
+        "for number in range(500):"
+    }
+    assert (
+        sum(span.returned_rows or 0 for span in log.spans) + sum(t.returned_rows or 0 for t in log.more)
+        == 500
+    )
+    assert "501 statements were sent" in log.notes[0]
+
+
+def test_beyond_the_bound_threads_are_counted_exactly_too(tmp_path, few_kept):
+    engine = create_engine(f"sqlite:///{tmp_path}/t.db")
+
+    def ask(number):
+        with engine.connect() as connection:
+            for _ in range(100):
+                connection.execute(text("SELECT :n"), {"n": number})
+
+    def work():
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(8)))
+
+    log = recorded(work)
+
+    engine.dispose()
+    begins = sum(event.kind == "begin" for event in log.transactions) + log.more_transactions.begins
+    assert len(log.spans) + sum(total.count for total in log.more) == 800
+    assert begins == 8

@@ -1,0 +1,44 @@
+"""A statement while it runs."""
+
+from perfkit.capture.loops import NOWHERE
+from perfkit.capture.orm import NO_LOAD, OrmLoad
+from perfkit.capture.rows import RowCount
+
+
+class Record:
+    """A statement while it runs. Mutable and small: there may be a million of them."""
+
+    __slots__ = (
+        "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
+        "is_background", "load", "parameters", "position", "rows", "serial", "shape_source", "start",
+        "system_name", "task_id", "thread_id",
+    )  # fmt: skip
+
+    def __init__(self, serial: int, shape_source: str, system_name: str, driver: str) -> None:
+        self.serial = serial
+        self.shape_source = shape_source
+        self.system_name = system_name
+        self.driver = driver
+        self.start = self.end = 0.0
+        self.position = NOWHERE
+        self.load: OrmLoad = NO_LOAD
+        self.parameters: int | None = None
+        self.rows: int | None = None
+        self.consumed: RowCount | None = None
+        self.error_type: str | None = None
+        self.thread_id = 0
+        self.task_id: str | None = None
+        self.batch_size = 1
+        self.context_id = 0
+        self.connection_id = 0
+        self.is_background = False
+
+    @property
+    def consumed_rows(self) -> int | None:
+        """Rows that the program read so far; `None` where they are not counted."""
+        return self.consumed.rows if self.consumed else None
+
+    @property
+    def sent_rows(self) -> int | None:
+        """Rows that the database sent; those that were read where the driver cannot tell."""
+        return self.consumed_rows if self.rows is None else self.rows
