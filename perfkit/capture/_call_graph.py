@@ -129,7 +129,7 @@ def _is_hosted(graph: Graph, started_in: str) -> bool:
 def build_graph(entries: list[Any]) -> Graph:
     """Functions by label, entries of equal label merged, with their callers."""
     by_statement = _statement_files(entries)
-    labels = {id(entry.code): _label(entry.code, by_statement) for entry in entries}
+    labels = {id(entry.code): label_of(entry.code, by_statement) for entry in entries}
     graph: Graph = {}
     for entry in entries:
         label = labels[id(entry.code)]
@@ -157,10 +157,21 @@ def _statement_files(entries: list[Any]) -> set[str]:
         for entry in entries
         if isinstance(entry.code, CodeType) and entry.code.co_name == "<module>"
     )
-    return {file_path for file_path, rows in count.items() if rows > 1 or cell_name(file_path)}
+    return {file_path for file_path, rows in count.items() if is_statement_file(file_path, rows)}
 
 
-def _label(code: CodeType | str, by_statement: set[str]) -> Label:
+def is_statement_file(file_path: str, modules: int) -> bool:
+    """Whether the `<module>` codes of a file, of which so many were seen, are single statements."""
+    return modules > 1 or cell_name(file_path) is not None
+
+
+def label_of(code: CodeType | str, by_statement: set[str]) -> Label:
+    """What a row of the profile is known by: file, line, name.
+
+    Args:
+        code: a code object, or the name of a built-in function.
+        by_statement: files whose `<module>` codes are single statements.
+    """
     if isinstance(code, str):
         return ("~", 0, code)
     is_statement = code.co_name == "<module>" and code.co_filename in by_statement

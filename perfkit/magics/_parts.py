@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from perfkit.model.trace import Trace
-from perfkit.session import Measurement, measure
+from perfkit.session import CpuEngine, Measurement, measure
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Parts:
 
     queries: bool = False
     plans: bool = False
-    cpu: bool = False
+    cpu: bool | CpuEngine = False
     memory: bool | Literal["peak"] = False
     functions: tuple[Any, ...] = ()
 
@@ -27,7 +27,7 @@ class Parts:
         return Parts(
             queries=self.queries or other.queries,
             plans=self.plans or other.plans,
-            cpu=self.cpu or other.cpu,
+            cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
             functions=self.functions + other.functions,
         )
@@ -53,3 +53,9 @@ class Parts:
             cpu=trace.cpu if self.cpu else None,
             memory=trace.memory if self.memory else None,
         )
+
+
+def _wanted(one: bool | CpuEngine, other: bool | CpuEngine) -> bool | CpuEngine:
+    """An engine that a person has named goes before the one that a magic takes by itself."""
+    named = [engine for engine in (one, other) if isinstance(engine, str)]
+    return named[0] if named else bool(one or other)

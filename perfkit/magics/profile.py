@@ -43,6 +43,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         ".speedscope.json, or .html that works offline; may be given several times",
     )
     parser.add_argument(
+        "--engine",
+        choices=("cprofile", "sampling"),
+        help="cprofile (the default) counts every call; sampling looks at the stack every few milliseconds, "
+        "for long runs and code that makes millions of calls",
+    )
+    parser.add_argument(
         "--diff",
         metavar="NAME",
         help="compare with the profile in this variable, function by function",
@@ -54,7 +60,7 @@ def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
     if arguments.diff is not None:
         # Looked up now: the cell may store its own result under the same name.
         arguments.before = _profile_of(shell, arguments.diff)
-    return Parts(cpu=True)
+    return Parts(cpu=arguments.engine or True)
 
 
 def _target(text: str) -> Path:

@@ -4,7 +4,7 @@ from perfkit.capture.saved_profile import ProfileFileError
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain
-from perfkit.session.measurement import Measurement, MeasurementNotEndedError, measure
+from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
 from perfkit.session.profile_diff import ProfileDiff
 from perfkit.session.profile_files import checked_target, read_profile
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
@@ -15,6 +15,7 @@ __all__ = [
     "MIME_TRACE",
     "MIME_VERIFICATION",
     "Comparison",
+    "CpuEngine",
     "Focus",
     "Measurement",
     "MeasurementNotEndedError",

@@ -14,6 +14,7 @@ PROFILERS = {
     BARE: None,
     "cProfile": None,
     "perfkit CpuCollector": None,
+    "perfkit SamplingCollector": None,
     "pyinstrument": "pyinstrument",
     "perfkit MemoryCollector, peak": None,
     "perfkit MemoryCollector, peak and curve": None,
@@ -25,6 +26,7 @@ PROFILERS = {
 # Targets: at most so many times the other's time.
 TARGETS = (
     ("perfkit CpuCollector", "cProfile", 1.05),
+    ("perfkit SamplingCollector", BARE, 1.25),
     ("perfkit MemoryCollector, peak", BARE, 1.02),
     ("perfkit MemoryCollector, peak and curve", BARE, 1.05),
     ("perfkit MemoryCollector, growth by line", "tracemalloc, 1 frame", 1.0),

@@ -17,9 +17,10 @@ RUNS = 25
 MAGIC_FILE = REPOSITORY / "perfkit" / "magics" / "for_this_test.py"
 MAGIC = """
 from perfkit.capture.cpu import CpuCollector
+from perfkit.capture.sampling import SamplingCollector
 def begin(line):
     global collector
-    collector = CpuCollector()
+    collector = SamplingCollector() if line == "sampling" else CpuCollector()
     collector.start()
 def seal():
     global profile
@@ -127,8 +128,8 @@ class Kernel:
         assert reply["content"]["status"] == "ok", reply["content"]
         return "".join(text)
 
-    def profile(self, body: str) -> dict[str, Any]:
-        self.run(f"get_ipython().run_line_magic('begin', '')\n{body}\nget_ipython()._seal()")
+    def profile(self, body: str, engine: str = "cprofile") -> dict[str, Any]:
+        self.run(f"get_ipython().run_line_magic('begin', '{engine}')\n{body}\nget_ipython()._seal()")
         return json.loads(self.run("report(profile)").partition("REPORT")[2])
 
     def close(self) -> None:
@@ -277,3 +278,91 @@ def test_a_cell_that_fails_leaves_no_profiler_behind_once_stopped(kernel):
         "try:\n    1 / 0\nexcept ZeroDivisionError:\n    collector.stop(); collector.stop()"
     )
     assert _is_exact(kernel.profile("top()"))
+
+
+SAMPLED_CALLS = """
+truth = {}
+def timed(function):
+    def run():
+        start = time.perf_counter()
+        function()
+        truth[function.__name__] = time.perf_counter() - start
+    return run
+def loop(n):
+    total = 0
+    for i in range(n):
+        total += i
+@timed
+def short(): loop(2_000_000)
+@timed
+def long(): loop(6_000_000)
+def holding(n): return sum(range(n))
+@timed
+def little(): return holding(5_000_000)
+@timed
+def much(): return holding(15_000_000)
+async def other(seconds):
+    await asyncio.sleep(seconds)
+async def both():
+    await asyncio.gather(wait(0.1), other(0.3))
+async def group():
+    task = asyncio.create_task(other(0.1))
+    await task
+"""
+
+
+@pytest.fixture
+def sampled(kernel):
+    kernel.run(SAMPLED_CALLS)
+    yield lambda body: kernel.profile(body, "sampling")
+    names = kernel.run("print(sorted(t.name for t in threading.enumerate()))")
+    assert "perfkit sampler" not in names
+
+
+def test_samples_put_three_sleeps_of_one_cell_on_three_rows(sampled):
+    profile = sampled("time.sleep(0.05)\ntime.sleep(0.1)\ntime.sleep(0.2)")
+    rows = {f["line"]: f["tottime"] for f in profile["functions"] if f["name"] == "<module>"}
+    assert {line: rows[line] for line in (2, 3, 4)} == {
+        2: pytest.approx(0.05, abs=0.03),
+        3: pytest.approx(0.10, abs=0.03),
+        4: pytest.approx(0.20, abs=0.03),
+    }
+    assert profile["attributed_ms"] > 0.9 * profile["wall_ms"]
+
+
+def test_samples_give_each_coroutine_of_a_gather_its_own_waiting_time(sampled):
+    for call in ("await both()", "await asyncio.gather(wait(0.1), other(0.3))"):
+        profile = sampled(call)
+        named = _by_name(profile)
+        assert named["wait"]["cumtime"] == pytest.approx(0.1, abs=0.06)
+        assert named["other"]["cumtime"] == pytest.approx(0.3, abs=0.06)
+        assert sum(f["tottime"] for f in profile["functions"]) * 1000 <= profile["wall_ms"] * 1.001
+        assert profile["attributed_ms"] > 0.8 * profile["wall_ms"]
+        assert any("waiting at an await" in note for note in profile["notes"])
+        assert not [
+            n for n in named if n.rpartition(".")[2] in ("select", "_run_once", "run_code", "run_cell_async")
+        ]
+
+
+def test_samples_see_through_a_task_that_is_awaited(sampled):
+    named = _by_name(sampled("await group()"))
+    assert named["other"]["cumtime"] == pytest.approx(named["group"]["cumtime"], rel=0.3)
+
+
+@pytest.mark.parametrize("names", [("short", "long"), ("little", "much")], ids=["Python", "C"])
+def test_samples_give_loops_and_c_code_that_holds_the_interpreter_the_time_they_took(kernel, sampled, names):
+    profile = sampled("".join(f"{name}()\n" for name in names))
+    truth = json.loads(kernel.run("print(json.dumps(truth))"))
+    named = _by_name(profile)
+    # One sample more or less, and what the machine does meanwhile.
+    for name in names:
+        assert named[name]["cumtime"] == pytest.approx(truth[name], rel=0.1, abs=0.03)
+    assert profile["attributed_ms"] > 0.9 * profile["wall_ms"]
+
+
+def test_samples_of_a_cell_show_neither_the_kernel_nor_the_collector(sampled):
+    for body in ("short()", "await both()"):
+        functions = sampled(body)["functions"]
+        assert not [f["file"] for f in functions if f["file"].startswith(str(REPOSITORY / "perfkit"))]
+        names = {f["name"].rpartition(".")[2] for f in functions}
+        assert not names & {"begin", "run_code", "run_line_magic", "select", "_run"}

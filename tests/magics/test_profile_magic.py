@@ -62,3 +62,26 @@ def test_read_profile_shows_a_file_in_the_notebook(notebook, tmp_path):
     assert ran.status == "ok", ran.error
     assert "work" in ran.shown
     assert len(ran.traces) == 1
+
+
+def test_the_sampling_engine_is_named_and_counts_samples(notebook):
+    ran = notebook.run(
+        "%%profile kept --engine sampling\nimport time\ntime.sleep(0.1)\nawait asyncio.sleep(0.1)"
+    )
+    assert ran.status == "ok", ran.error
+    assert "engine: sampling, " in ran.bundles[0]["text/plain"]
+    assert ran.traces[0]["cpu"]["counts"] == "samples"
+    assert notebook.value("'calls' in kept.frame().columns") is False
+    lines = {f["location"]["line_number"] for f in ran.traces[0]["cpu"]["functions"] if f.get("is_user_code")}
+    assert {3, 4} <= lines
+
+
+def test_an_unknown_engine_is_refused_before_the_cell_runs(notebook):
+    ran = notebook.run("%%profile --engine magic\nprint('ran')")
+    assert "invalid choice: 'magic'" in ran.error
+    assert "ran" not in ran.printed
+
+
+def test_a_named_engine_goes_before_that_of_another_magic_on_the_cell(notebook):
+    ran = notebook.run("%%diagnose\n%%profile --engine sampling\nask(1)")
+    assert {trace["cpu"]["engine"].split(",")[0] for trace in ran.traces} == {"sampling"}

@@ -183,10 +183,19 @@ def memory_profiler() -> Iterator[Switches]:
     yield profiler.enable_by_count, profiler.disable_by_count
 
 
+@contextmanager
+def perfkit_sampling() -> Iterator[Switches]:
+    from perfkit.capture.sampling import SamplingCollector
+
+    collector = SamplingCollector()
+    yield collector.start, collector.stop
+
+
 PROFILERS = {
     "bare": bare,
     "cProfile": c_profile,
     "perfkit CpuCollector": perfkit_cpu,
+    "perfkit SamplingCollector": perfkit_sampling,
     "pyinstrument": pyinstrument,
     "perfkit MemoryCollector, peak": perfkit_peak,
     "perfkit MemoryCollector, peak and curve": perfkit_curve,

@@ -1,0 +1,215 @@
+"""The sampling collector within one process: shares, coverage, notes, and what it leaves behind."""
+
+import asyncio
+import cProfile
+import sys
+import threading
+import time
+
+import pytest
+
+from perfkit.capture._sampled_stacks import Moments, functions_and_stacks, without_repeats
+from perfkit.capture.sampling import SamplingCollector
+from perfkit.session import measure
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind():
+    yield
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("perfkit")]
+    assert sys.getprofile() is None
+
+
+def spin(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def short():
+    spin(0.1)
+
+
+def long():
+    spin(0.3)
+
+
+def both():
+    short()
+    long()
+
+
+def sampled(call):
+    collector = SamplingCollector()
+    collector.start()
+    try:
+        call()
+    finally:
+        profile = collector.stop()
+    return profile
+
+
+def cumulative(profile):
+    return {f.location.function_name: f.cumtime for f in profile.functions}
+
+
+def test_functions_have_their_share_and_own_times_add_up_to_what_is_attributed():
+    profile = sampled(both)
+    times = cumulative(profile)
+    assert times["long"] / times["short"] == pytest.approx(3, rel=0.4)
+    assert times["both"] == pytest.approx(times["long"] + times["short"])
+    assert sum(f.tottime for f in profile.functions) * 1000 == pytest.approx(profile.attributed_ms)
+    assert profile.coverage > 0.9
+
+
+def test_counts_are_samples_and_called_so():
+    profile = sampled(both)
+    assert profile.counts == "samples"
+    assert "samples" in profile.engine
+    assert any("Built-in functions are not seen" in note for note in profile.notes)
+
+
+def test_stacks_are_whole_paths_and_add_up():
+    profile = sampled(both)
+    names = {
+        tuple(profile.functions[n].location.function_name for n in stack.functions)[-3:]
+        for stack in profile.stacks
+    }
+    assert {("both", "short", "spin"), ("both", "long", "spin")} <= names
+    assert sum(stack.time_s for stack in profile.stacks) * 1000 == pytest.approx(profile.attributed_ms)
+
+
+def test_the_block_of_a_with_statement_has_its_own_lines_but_not_its_callers():
+    def asking():
+        with measure("spin", queries=False, cpu="sampling") as measurement:
+            end = time.perf_counter() + 0.05
+            while time.perf_counter() < end:
+                pass
+        return measurement.trace.cpu
+
+    times = cumulative(asking())
+    assert times[asking.__qualname__] == pytest.approx(0.05, rel=0.3)
+    names = "test_the_block_of_a_with_statement_has_its_own_lines_but_not_its_callers"
+    assert names not in times
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(ValueError, match="'cprofile' or 'sampling'"):
+        measure(cpu="magic")  # type: ignore[arg-type]
+
+
+def test_few_samples_are_said_to_be_few():
+    assert any("samples: the shares are rough" in note for note in sampled(lambda: spin(0.01)).notes)
+
+
+def test_an_empty_block_and_a_stop_without_start_give_empty_profiles():
+    assert SamplingCollector().stop().functions == ()
+    collector = SamplingCollector()
+    collector.start()
+    assert collector.stop() is collector.stop()
+
+
+def test_waits_in_asyncio_run_are_those_of_the_coroutines():
+    async def wait(seconds):
+        await asyncio.sleep(seconds)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wait(0.2))
+            await asyncio.sleep(0.1)
+
+    profile = sampled(lambda: asyncio.run(main()))
+    times = cumulative(profile)
+    assert times[wait.__qualname__] == pytest.approx(0.2, rel=0.25)
+    assert times[main.__qualname__] == pytest.approx(0.2, rel=0.25)
+    assert profile.coverage > 0.9
+
+
+def test_an_older_task_that_waits_beside_the_block_is_not_the_blocks():
+    async def older():
+        await asyncio.sleep(10)
+
+    async def main():
+        task = asyncio.create_task(older())
+        await asyncio.sleep(0)
+        async with measure("wait", queries=False, cpu="sampling") as measurement:
+            await asyncio.sleep(0.1)
+        task.cancel()
+        return measurement.trace.cpu
+
+    times = cumulative(asyncio.run(main()))
+    assert older.__qualname__ not in times
+    assert times[main.__qualname__] == pytest.approx(0.1, rel=0.4)
+
+
+def test_many_tasks_are_counted_without_stopping_the_loop():
+    async def wait():
+        await asyncio.sleep(0.1)
+
+    async def main():
+        await asyncio.gather(*(wait() for _ in range(3000)))
+
+    profile = sampled(lambda: asyncio.run(main()))
+    assert profile.wall_ms < 3000
+    assert wait.__qualname__ in cumulative(profile)
+
+
+def test_another_profiler_does_not_matter():
+    other = cProfile.Profile()
+    other.enable()
+    try:
+        profile = sampled(both)
+    finally:
+        other.disable()
+    assert "long" in cumulative(profile)
+
+
+def test_deep_recursion_is_one_level():
+    def deep(n):
+        if n:
+            deep(n - 1)
+        else:
+            spin(0.1)
+
+    profile = sampled(lambda: deep(400))
+    assert max(len(stack.functions) for stack in profile.stacks) < 10
+    assert cumulative(profile)[deep.__qualname__] == pytest.approx(0.1, rel=0.5)
+
+
+def test_an_error_in_the_block_keeps_the_profile():
+    def fail():
+        spin(0.05)
+        raise KeyError
+
+    collector = SamplingCollector()
+    collector.start()
+    with pytest.raises(KeyError):
+        fail()
+    assert fail.__qualname__ in cumulative(collector.stop())
+
+
+A, B, C = (("/x/a.py", 1, "a"), ("/x/b.py", 1, "b"), ("/x/c.py", 1, "c"))
+
+
+def test_paths_at_once_share_own_time_and_each_has_its_whole_cumulative_time():
+    functions, stacks = functions_and_stacks([Moments(((A, B), (A, C)), 1.0, 10)], has_sources=False)
+    found = {f.location.function_name: (f.tottime, f.cumtime, f.ncalls) for f in functions}
+    assert found == {"a": (0.0, 1.0, 10), "b": (0.5, 1.0, 10), "c": (0.5, 1.0, 10)}
+    assert sorted(stack.time_s for stack in stacks) == [0.5, 0.5]
+
+
+def test_a_recursion_through_others_counts_once_and_keeps_its_outer_caller():
+    functions, _ = functions_and_stacks([Moments(((A, B, A),), 1.0, 1)], has_sources=False)
+    found = {f.location.function_name: f for f in functions}
+    assert (found["a"].cumtime, found["a"].ncalls, found["a"].callers) == (1.0, 1, ())
+
+
+def test_very_many_paths_are_cut_to_their_callers_without_losing_time():
+    seen = [Moments(((A, ("/x/d.py", n, "d"), B),), 1.0, 1) for n in range(6000)]
+    _, stacks = functions_and_stacks(seen, has_sources=False)
+    assert len(stacks) <= 5001
+    assert sum(stack.time_s for stack in stacks) == pytest.approx(6000)
+
+
+def test_direct_repeats_are_folded():
+    assert without_repeats([A, A, B, B, A]) == (A, B, A)
