@@ -10,7 +10,7 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, cast
 
@@ -39,7 +39,8 @@ _lock = threading.Lock()
 class _Tracer:
     """The trace callback of one connection, for every block that watches it."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection_id = id(connection)  # a reference would keep a dropped connection open
         self.traces: tuple[Sqlite3Trace, ...] = ()
 
     def __call__(self, statement: str) -> None:
@@ -48,10 +49,20 @@ class _Tracer:
 
 
 class Sqlite3Trace:
-    """Reports what SQLite traces to a recorder, between `install` and `remove`."""
+    """Reports what SQLite traces to a recorder, between `install` and `remove`.
 
-    def __init__(self, recorder: Recorder) -> None:
+    Args:
+        recorder: where statements are counted.
+        at_work: the cursors on which SQLAlchemy is sending: it reports those itself.
+        framing: the begins, commits and rollbacks that SQLAlchemy has reported, by connection.
+    """
+
+    def __init__(
+        self, recorder: Recorder, at_work: Mapping[int, Any], framing: dict[int, TransactionKind]
+    ) -> None:
         self._recorder = recorder
+        self._at_work = at_work
+        self._framing = framing
         self._tracers: list[_Tracer] = []
 
     def install(self) -> None:
@@ -59,7 +70,7 @@ class Sqlite3Trace:
         connections, owned = _live_connections()
         for connection in connections:
             if id(connection) not in owned and not is_watched(type(connection)):
-                self._watch(connection)
+                self.watch(connection)
 
     def remove(self) -> None:
         """Take the callbacks away from the connections that still are."""
@@ -77,11 +88,12 @@ class Sqlite3Trace:
     def seen(self, tracer: _Tracer, statement: str, frame: Any) -> None:
         """SQLite begins a statement."""
         try:
-            kind = (
-                _KINDS.get(statement.split(None, 1)[0].rstrip(";").upper()) if len(statement) < 40 else None
-            )
-            if kind is not None and "TO" not in statement.upper().split():
-                self._recorder.transaction(kind, frame, tracer)
+            if self._is_sqlalchemys(tracer):
+                return
+            kind = _framing_kind(statement)
+            if kind is not None:
+                if self._framing.pop(tracer.connection_id, None) != kind:
+                    self._recorder.transaction(kind, frame, tracer)
                 return
             record = self._recorder.new(_VALUES.sub(_keep, statement), "sqlite", "sqlite3")
             self._recorder.describe(record, frame, (statement,), tracer)
@@ -92,7 +104,15 @@ class Sqlite3Trace:
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
             )
 
-    def _watch(self, connection: sqlite3.Connection) -> None:
+    def _is_sqlalchemys(self, tracer: _Tracer) -> bool:
+        """Whether SQLAlchemy is sending on a connection that the program has borrowed from it."""
+        return any(
+            id(getattr(cursor, "connection", None)) == tracer.connection_id
+            for _, cursor, _ in list(self._at_work.values())
+        )
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Set the callback, unless the connection has one or is another thread's."""
         with _lock:
             known = _callbacks(connection)
             tracer = next((callback for callback in known if type(callback) is _Tracer), None)
@@ -102,11 +122,18 @@ class Sqlite3Trace:
                 )
                 return
             if tracer is None:
-                tracer = _Tracer()
+                tracer = _Tracer(connection)
                 if not _set(connection, tracer):
                     return
-            tracer.traces = (*tracer.traces, self)
-            self._tracers.append(tracer)
+            if self not in tracer.traces:
+                tracer.traces = (*tracer.traces, self)
+                self._tracers.append(tracer)
+
+
+def _framing_kind(statement: str) -> TransactionKind | None:
+    """What a statement begins or ends; `None` for others, savepoints included."""
+    words = statement[:40].upper().replace(";", " ").split()
+    return _KINDS.get(words[0]) if words and "TO" not in words else None
 
 
 def _keep(match: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ class QueryCollector:
             sqlalchemy,
             PoolHooks(self._recorder),
             PsycopgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
-            Sqlite3Hooks(self._recorder),
+            Sqlite3Hooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
             AsyncpgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
             DjangoHooks(self._recorder, sqlalchemy.at_work),
         )

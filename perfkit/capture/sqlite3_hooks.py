@@ -7,10 +7,13 @@ and passes calls on while there is none. Connections from before: see `perfkit.c
 
 import functools
 import sqlite3
+from collections.abc import Mapping
 from sys import _getframe
 from time import perf_counter
 from types import FrameType
 from typing import Any
+
+from sqlalchemy.engine import Engine
 
 from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, watched
 from perfkit.capture._sqlite3_trace import Sqlite3Trace
@@ -27,14 +30,22 @@ _FACTORY_POSITION = 5
 
 
 class Sqlite3Hooks:
-    """Reports what sqlite3 runs to a recorder, between `install` and `remove`."""
+    """Reports what sqlite3 runs to a recorder, between `install` and `remove`.
 
-    def __init__(self, recorder: Recorder) -> None:
+    Args:
+        recorder: where statements are counted.
+        at_work: the cursors on which SQLAlchemy is sending: it reports those itself.
+        framing: the begins, commits and rollbacks that SQLAlchemy has reported, by connection.
+    """
+
+    def __init__(
+        self, recorder: Recorder, at_work: Mapping[int, Any], framing: dict[int, TransactionKind]
+    ) -> None:
         self._recorder = recorder
         self._is_active = False
         stop_listening(self)
         self._patches = Patches()
-        self._trace = Sqlite3Trace(recorder)
+        self._trace = Sqlite3Trace(recorder, at_work, framing)
 
     def install(self) -> None:
         """Watch the connections there are, and `sqlite3.connect`."""
@@ -43,6 +54,7 @@ class Sqlite3Hooks:
         self._trace.install()
         for module in (sqlite3, sqlite3.dbapi2):
             self._patches.replace(module, "connect", self._connecting)
+        self._patches.replace(Engine, "raw_connection", self._borrowing)
 
     def remove(self) -> None:
         """Put `sqlite3.connect` back and take callbacks away."""
@@ -62,6 +74,20 @@ class Sqlite3Hooks:
             return original(*args, **options)
 
         return connect
+
+    def _borrowing(self, original: Function) -> Function:
+        """A connection that the program takes from SQLAlchemy to use it without SQLAlchemy."""
+
+        @functools.wraps(original)
+        def raw_connection(engine: Any) -> Any:
+            borrowed = original(engine)
+            if self._is_active and _opener(_getframe(1)) != "sqlalchemy":
+                connection = borrowed.dbapi_connection
+                if type(connection) is sqlite3.Connection:
+                    self._trace.watch(connection)
+            return borrowed
+
+        return raw_connection
 
     def send(
         self, connection: sqlite3.Connection, statement: Any, parameters: Any, frame: FrameType

@@ -176,6 +176,28 @@ def test_what_sqlalchemy_runs_on_sqlite_is_counted_once_and_its_connections_are_
     assert types == [sqlite3.Connection] * 2
 
 
+def test_a_raw_connection_of_an_engine_is_counted_and_sqlalchemys_use_of_it_once():
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+
+    def work():
+        raw = engine.raw_connection()
+        raw.cursor().execute("SELECT 1").fetchall()
+        raw.cursor().execute("CREATE TABLE t (a)")
+        raw.cursor().execute("INSERT INTO t VALUES (1)")
+        raw.commit()
+        raw.close()
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO t VALUES (2)"))
+
+    log = recorded(work)
+    with engine.connect() as connection:
+        assert not has_callback(connection.connection.dbapi_connection)
+    engine.dispose()
+
+    assert [span.driver for span in log.spans] == ["sqlite3"] * 3 + ["sqlalchemy"]
+    assert kinds(log) == ["begin", "commit"] * 2
+
+
 def test_an_async_engine_on_sqlite_is_counted_once():
     async def main():
         engine = create_async_engine("sqlite+aiosqlite://")
@@ -313,7 +335,8 @@ def test_a_connection_that_is_dropped_in_the_block_is_not_kept_alive(tmp_path):
     path = tmp_path / "t.db"
 
     def work(connections):
-        connections.clear()  # the write lock goes with the last reference
+        connections.clear()
+        gc.collect()  # a connection and its cache of statements refer to each other
         other = sqlite3.connect(path, timeout=0)
         other.execute("CREATE TABLE u (a)")
         other.close()
