@@ -180,15 +180,14 @@ def _attempts(
 
 
 def _remarks(designs: list[Design], tables: tuple[TriedTable, ...]) -> tuple[str, ...]:
-    remarks = [
-        "All of it was rolled back. Each time is the median of three executions, after others had run."
-    ]
-    if tables:
-        names = " and ".join(item.name for item in tables)
-        remarks.append(
-            f"What a rollback does not undo is PostgreSQL's own bookkeeping about {names}: the count of rows "
-            "and pages, the hint that there may be an index, the time of the last ANALYZE."
-        )
+    times = "All of it was rolled back. Times and blocks are medians of three executions, with a warm cache."
     if any(isinstance(design, IndexDesign) for design in designs):
-        remarks.append("The cost of writing is an estimate: bytes written more for each new row.")
-    return tuple(remarks)
+        times += " Writes are an estimate: bytes written more for each new row."
+    if not tables:
+        return (times,)
+    names = " and ".join(item.name for item in tables)
+    return (
+        times,
+        f"What a rollback does not undo is PostgreSQL's own bookkeeping about {names}: the count of rows and "
+        "pages, the hint that there may be an index, the time of the last ANALYZE.",
+    )

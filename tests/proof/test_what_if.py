@@ -1,5 +1,8 @@
 """Proofs on a real server; the fixture compares catalogue, rows, sequences and settings afterwards."""
 
+import signal
+from threading import Timer
+
 import pytest
 from sqlalchemy import create_engine, event
 from what_if_sql import send
@@ -329,6 +332,17 @@ def test_an_interrupt_within_the_database_leaves_nothing(proof_engine):
     with pytest.raises(KeyboardInterrupt):
         prove(proof_engine, ONE_CITY, {"city": "city 5"})
     event.remove(proof_engine, "before_cursor_execute", interrupt)
+
+
+def test_an_interrupt_while_the_index_is_built_leaves_nothing(proof_engine):
+    def interrupt_soon(connection, cursor, statement, parameters, context, executemany):
+        if statement.startswith("CREATE INDEX"):
+            Timer(0.02, signal.raise_signal, [signal.SIGINT]).start()
+
+    event.listen(proof_engine, "before_cursor_execute", interrupt_soon)
+    with pytest.raises(KeyboardInterrupt):
+        prove(proof_engine, ONE_CITY, {"city": "city 5"})
+    event.remove(proof_engine, "before_cursor_execute", interrupt_soon)
 
 
 def test_a_lost_connection_ends_the_proof_and_keeps_what_was_measured(proof_engine):

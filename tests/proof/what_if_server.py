@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -42,17 +43,24 @@ SELECT (SELECT string_agg(c::text, ',') FROM (SELECT last_value, is_called FROM 
 
 
 @pytest.fixture(scope="session")
-def proof_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proof_server() -> Iterator[str]:
     """The address of the server, filled once. Only the tests themselves vacuum and analyse."""
-    for url in _server_url(str(tmp_path_factory.mktemp("proofs") / "server")):
-        engine = create_engine(url)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            send(connection, "ALTER SYSTEM SET autovacuum = off")
-            send(connection, "SELECT pg_reload_conf()")
-            send(connection, SETUP + MORE)
-            send(connection, "VACUUM ANALYZE")
-        engine.dispose()
-        yield url
+    # Not in pytest's own folder: as root the server runs as another user, and every pytest that starts on
+    # the machine closes that folder to others.
+    with TemporaryDirectory(prefix="perfkit-proofs-") as folder:
+        for url in _server_url(str(Path(folder) / "server")):
+            _fill(url)
+            yield url
+
+
+def _fill(url: str) -> None:
+    engine = create_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        send(connection, "ALTER SYSTEM SET autovacuum = off")
+        send(connection, "SELECT pg_reload_conf()")
+        send(connection, SETUP + MORE)
+        send(connection, "VACUUM ANALYZE")
+    engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,179 @@
+"""Which indexes are worth trying for a scan, and in which order their columns stand."""
+
+import pytest
+
+from perfkit.model.plan_builders import node, plan
+from perfkit.proof._what_if_candidates import index_designs
+from perfkit.proof._what_if_catalog import Index, Table
+
+WIDTHS = {"id": 4, "tenant": 4, "status": 6, "amount": 4, "created_at": 8, "note": 200, "code": 12}
+EQUAL, LATE = "(o.tenant = 7)", "(o.created_at >= '2025-01-01'::timestamp)"
+
+
+def table(*indexes, rows=1e6, kind="r", is_partition=False):
+    return Table("orders", rows, 10**8, kind, is_partition, WIDTHS, {"status": 3.0}, indexes)
+
+
+def index(name, *keys, **fields):
+    defaults = {
+        "method": "btree", "is_valid": True, "predicate": None, "include": (),
+        "opclasses": ("",) * len(keys), "descending": (False,) * len(keys),
+    }  # fmt: skip
+    return Index(name=name, keys=keys, **{**defaults, **fields})
+
+
+def scan(condition, *, kind="Seq Scan", rows=15, ms=90, **said):
+    filtered = {"Filter": condition} if condition else {}
+    return node(kind, ms=ms, rows=rows, relation_name="orders", alias="o", **filtered, **said)
+
+
+def limited(below, *keys):
+    return node("Limit", node("Sort", below, ms=92, rows=10, Sort_Key=list(keys)), ms=92, rows=10)
+
+
+def tried(root, sql="SELECT * FROM orders o", **fields):
+    return [item.what for item in designs(root, sql, **fields) if item.rejection is None]
+
+
+def designs(root, sql="SELECT * FROM orders o", indexes=(), **fields):
+    return index_designs(plan(root, query_text=sql), lambda item: table(*indexes, **fields))
+
+
+@pytest.mark.parametrize(
+    ("root", "sql", "expected"),
+    [
+        (scan(EQUAL), "", ["orders (tenant)"]),
+        (scan(f"({EQUAL} AND {LATE})"), "", ["orders (tenant, created_at)"]),
+        (
+            scan(f"({LATE} AND (o.amount > 3) AND {EQUAL})"),
+            "",
+            ["orders (tenant, created_at)", "orders (tenant, amount)"],
+        ),
+        (
+            limited(scan(f"({EQUAL} AND {LATE})"), "o.amount DESC"),
+            "",
+            ["orders (tenant, amount, created_at)", "orders (tenant, created_at)", "orders (tenant, amount)"],
+        ),
+        (limited(scan(None), "o.amount"), "", ["orders (amount)"]),
+        (
+            limited(scan(EQUAL), "o.amount", "o.created_at DESC"),
+            "",
+            ["orders (tenant, amount, created_at DESC)", "orders (tenant)"],
+        ),
+        (
+            limited(scan(EQUAL), "o.amount DESC", "o.id DESC"),
+            "",
+            ["orders (tenant, amount, id)", "orders (tenant)"],
+        ),
+        (scan("(o.code ~~ 'ab%'::text)"), "", ["orders (code text_pattern_ops)"]),
+        (scan("(o.code ~~ ?)"), "", ["orders (code text_pattern_ops)"]),
+        (scan("(lower(o.code) = 'x'::text)"), "", ["orders ((lower(code)))"]),
+        (scan("((o.note ->> 'k'::text) = 'v'::text)"), "", ["orders ((note ->> CAST('k' AS TEXT)))"]),
+        (
+            scan("(o.status = 'late'::text)"),
+            "SELECT id FROM orders o WHERE status = 'late'",
+            ["orders (status)", "orders (status) WHERE status = 'late'"],
+        ),
+        (scan("(o.status = 'late'::text)"), "SELECT * FROM orders o WHERE status = :s", ["orders (status)"]),
+        (
+            scan(EQUAL, rows=500),
+            "SELECT sum(amount) FROM orders o WHERE tenant = 7",
+            ["orders (tenant)", "orders (tenant) INCLUDE (amount)"],
+        ),
+        (scan(EQUAL, rows=500), "SELECT note FROM orders WHERE tenant = 7", ["orders (tenant)"]),
+        (
+            node("Hash Join", scan(None, rows=1e6), ms=95, Hash_Cond="(o.tenant = t.id)"),
+            "",
+            ["orders (tenant)"],
+        ),
+        (
+            node("Limit", scan(EQUAL, kind="Index Scan", index_name="by_amount"), ms=90, rows=10),
+            "SELECT * FROM orders o WHERE tenant = 7 ORDER BY amount LIMIT 10",
+            ["orders (tenant, amount)", "orders (tenant)"],
+        ),
+    ],
+)  # fmt: skip
+def test_equality_comes_first_then_the_order_then_one_range(root, sql, expected):
+    assert tried(root, sql or "SELECT * FROM orders o") == expected
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        scan(EQUAL, ms=0.4),
+        scan(None, rows=1e6),
+        scan("(o.status <> 'paid'::text)"),
+        scan("((o.tenant = 7) OR (o.amount = 3))"),
+        scan("(o.id = (SubPlan 1))"),
+        node("Append", scan(EQUAL, loops=0), ms=20),
+        node("Function Scan", ms=90, rows=15, Filter="(o.tenant = 7)"),
+    ],
+)
+def test_nothing_is_tried_where_no_index_could_help(root):
+    assert tried(root) == []
+
+
+@pytest.mark.parametrize(
+    ("indexes", "reason"),
+    [
+        (
+            [index("by_tenant", "tenant", "id")],
+            "by_tenant exists but is not used because the planner",
+        ),
+        (
+            [index("broken", "tenant", is_valid=False)],
+            "broken exists but is not used because it is not",
+        ),
+    ],
+)
+def test_an_index_that_exists_is_not_tried_again(indexes, reason):
+    (design,) = designs(scan(EQUAL), indexes=indexes)
+
+    assert reason in design.rejection
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        index("other_column", "amount", "tenant"),
+        index("only_some", "tenant", predicate="(status = 'late'::text)"),
+        index("not_ordered", "tenant", method="hash"),
+        index("other_operators", "tenant", opclasses=("int4_other_ops",)),
+    ],
+    ids=lambda item: item.name,
+)
+def test_an_index_that_offers_less_does_not_stand_in_the_way(other):
+    assert tried(scan(EQUAL), indexes=[other]) == ["orders (tenant)"]
+
+
+def test_columns_compared_for_equality_may_stand_in_any_order():
+    condition = "((o.tenant = 7) AND (o.amount = 3))"
+
+    assert tried(scan(condition), indexes=[index("turned", "amount", "tenant")]) == []
+
+
+def test_an_index_is_read_backwards_too():
+    root = limited(scan(EQUAL), "o.amount", "o.created_at DESC")
+    turned = index("turned", "tenant", "amount", "created_at", descending=(False, True, False))
+
+    assert tried(root, indexes=[turned]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"rows": 300}, "The table has 300 rows"),
+        ({"is_partition": True}, "is a partition"),
+        ({"kind": "f"}, "is a foreign table"),
+    ],
+)
+def test_tables_that_are_not_fit_say_why(fields, reason):
+    (design,) = designs(scan(EQUAL), **fields)
+
+    assert reason in design.rejection
+
+
+def test_at_most_six_are_tried():
+    conditions = " AND ".join(f"(o.{name} > 1)" for name in WIDTHS)
+
+    assert len(tried(scan(f"({conditions})"))) == 6
