@@ -122,6 +122,7 @@ class Recorder:
         record.task_id = task.get_name() if task else None
         record.is_background = self._background.covers(record.thread_id, task)
         record.parameters = digest(parameters)
+        record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
         record.connection_id = self.connection_number(connection)
         self.place(record, frame)
 
@@ -183,6 +184,8 @@ class Recorder:
                 f"{self.count:,} statements were sent. The first {KEPT:,} are kept one by one and judged; "
                 "the rest is added up by shape and line."
             )
+        if self._loans.dropped:
+            self.note(f"{self._loans.dropped:,} further loans of connections were left out.")
         spans = tuple(self._span(record, end, places) for record in kept)
         frames = tuple(self._event(frame, places) for frame in self._frames)
         more = self._more_frames
@@ -226,6 +229,7 @@ class Recorder:
             driver=record.driver,
             connection_id=record.connection_id,
             is_background=record.is_background,
+            parameter_count=record.parameter_count,
         )
 
     def _event(self, frame: _Frame, places: Places) -> TransactionEvent:

@@ -11,6 +11,8 @@ from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
 ECHO_SHARE = 0.8
+# These say that something is slow, not why: any other finding about the same statements is the better one.
+SYMPTOMS = ("slow-query",)
 
 __all__ = ["all_rules", "diagnose", "find_rule"]
 
@@ -56,7 +58,7 @@ def _without_echoes(findings: list[Finding]) -> list[Finding]:
     (reference notes on detectors, section 3, "cross-cutting guards").
     """
     kept: list[Finding] = []
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: finding.rule in SYMPTOMS):
         mine = set(finding.offenders)
         if not any(_explains(other, finding, mine) for other in kept):
             kept.append(finding)

@@ -30,6 +30,7 @@ from perfkit.model.query import QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import Member, busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._statements import is_bulk_write
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
@@ -47,7 +48,7 @@ def write_loop(trace: Trace, *, min_repeats: int = 5) -> Iterator[Finding]:
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    is_single_write = span.operation_name in _WRITES and span.batch_size == 1
+    is_single_write = span.operation_name in _WRITES and span.batch_size == 1 and not is_bulk_write(span)
     return is_single_write and span.loop_id is not None and span.status == "ok"
 
 
@@ -104,6 +105,10 @@ RULE = Rule(
         trace([query(_INSERT, parameters=n, context_id=1) for n in range(50)], name="a flush"),
         trace(loop(9, _INSERT, batch_size=1000), name="batches of a thousand"),
         trace(loop(3, _INSERT), name="three rows"),
+        trace(
+            loop(9, "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)"),
+            name="old rows deleted in chunks",
+        ),
         trace(
             [query(_INSERT, parameters=n, call_site=line(n)) for n in range(9)], name="nine separate lines"
         ),

@@ -114,3 +114,11 @@ def test_a_collection_is_loaded_by_a_list_of_keys_and_a_single_object_by_a_join(
     (finding,) = diagnose(trace(loop(5, statement, relationship="Post.author"))).findings
 
     assert f"options({option}(Post.author))" in finding.advice
+
+
+def test_a_slow_statement_is_reported_by_its_cause_where_one_is_known():
+    from perfkit.model.builders import query, trace
+
+    unread = query("SELECT * FROM posts", duration_ms=900.0, returned_rows=50_000, consumed_rows=20)
+
+    assert [finding.rule for finding in diagnose(trace(unread)).findings] == ["unbounded-result"]
