@@ -9,6 +9,10 @@ from perfkit.capture.places import Places
 from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize
 
 
+# Loans that are kept one by one; a program that borrows more often repeats itself.
+_KEPT = 20_000
+
+
 class Loan:
     """One request to a pool. Times are those of `time.perf_counter`, `None` until they come."""
 
@@ -37,12 +41,16 @@ class Loans:
 
     def __init__(self) -> None:
         self._loans: list[Loan] = []
+        self.dropped = 0
         self._pools: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._sizes: list[PoolSize] = []
 
     def add(self, loan: Loan) -> None:
-        """Remember a request."""
-        self._loans.append(loan)
+        """Remember a request, up to a bound."""
+        if len(self._loans) < _KEPT:
+            self._loans.append(loan)
+        else:
+            self.dropped += 1
 
     def pool_number(self, pool: Any) -> int:
         """A number for a pool; its limits are noted when it is first seen."""

@@ -1,6 +1,7 @@
 """Every statement that is sent during a block, from any engine, thread or task."""
 
 from time import perf_counter
+from typing import Any
 
 from perfkit.capture.asyncpg_hooks import AsyncpgHooks
 from perfkit.capture.django_hooks import DjangoHooks
@@ -36,8 +37,12 @@ class QueryCollector:
         """Begin to record."""
         self._recorder.block_start = perf_counter()
         self._recorder.look_around()
-        for hooks in self._hooks:
-            hooks.install()
+        try:
+            for hooks in self._hooks:
+                self._install(hooks)
+        except BaseException:  # an interrupt
+            self._remove()
+            raise
 
     def stop(self, *, since: float | None = None) -> QueryLog:
         """Stop recording and take every hook and mark away.
@@ -48,9 +53,7 @@ class QueryCollector:
         Returns:
             The statements in the order in which they were sent.
         """
-        for hooks in reversed(self._hooks):
-            hooks.remove()
-        self._recorder.forget()
+        self._remove()
         self._recorder.block_start = since or self._recorder.block_start
         return self._recorder.log()
 
@@ -62,3 +65,22 @@ class QueryCollector:
     def log(self) -> QueryLog:
         """What was recorded so far; `stop` returns the same once the block is over."""
         return self._recorder.log()
+
+    def _install(self, hooks: Any) -> None:
+        """Install one library's hooks. A version of it that we cannot watch must not stop the block."""
+        try:
+            hooks.install()
+        except Exception as error:
+            hooks.remove()
+            name = type(hooks).__name__.removesuffix("Hooks")
+            self._recorder.note(f"{name} was not watched ({type(error).__name__} in perfkit).")
+
+    def _remove(self) -> None:
+        """Remove all hooks and marks; if one cannot be removed, the others still are."""
+        for hooks in reversed(self._hooks):
+            try:
+                hooks.remove()
+            except Exception as error:
+                name = type(hooks).__name__.removesuffix("Hooks")
+                self._recorder.note(f"{name} could not be released ({type(error).__name__} in perfkit).")
+        self._recorder.forget()

@@ -169,7 +169,11 @@ def sent_rows(cursor: Any) -> int | None:
 
 
 def _driver_connection(connection: Connection) -> Any:
-    dbapi_connection = connection.connection.dbapi_connection
+    """The driver's own connection; `None` where SQLAlchemy has lost it."""
+    try:
+        dbapi_connection = connection.connection.dbapi_connection
+    except Exception:
+        return None
     if connection.dialect.is_async:
         return getattr(dbapi_connection, "driver_connection", dbapi_connection)
     return dbapi_connection

@@ -280,3 +280,29 @@ def test_an_engine_that_is_thrown_away_in_the_block_is_not_kept_alive():
     recorded(work)
 
     assert dead[1]
+
+
+def test_hooks_that_cannot_be_installed_are_noted_and_the_block_goes_on(engine, monkeypatch):
+    from perfkit.capture.psycopg_hooks import PsycopgHooks
+
+    def fail(hooks):
+        raise AttributeError("a class that a later version has renamed")
+
+    monkeypatch.setattr(PsycopgHooks, "install", fail)
+
+    log = recorded(lambda: ask(engine))
+
+    assert len(log.spans) == 1
+    assert any("Psycopg was not watched" in note for note in log.notes)
+
+
+def test_an_interrupt_while_hooks_are_installed_leaves_nothing(monkeypatch):
+    from perfkit.capture.asyncpg_hooks import AsyncpgHooks
+
+    def interrupt(hooks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AsyncpgHooks, "install", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        QueryCollector().start()
