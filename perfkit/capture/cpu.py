@@ -56,13 +56,13 @@ class CpuCollector:
         global _active
         holder = profiler_holder()
         if holder:
-            raise CpuProfilerBusyError(_busy_message(holder))
+            raise CpuProfilerBusyError(busy_message(holder))
         self._started_in = _asking_file(sys._getframe())
         profile = thread_profile()
         try:
             profile.start()
         except ValueError as error:
-            raise CpuProfilerBusyError(_busy_message(profiler_holder() or "unknown")) from error
+            raise CpuProfilerBusyError(busy_message(profiler_holder() or "unknown")) from error
         self._profile, self._result, _active = profile, None, self
         self._mark()
 
@@ -145,7 +145,8 @@ def _all_events() -> list[int]:
     return [event for event in events if isinstance(event, int) and event.bit_count() == 1]
 
 
-def _busy_message(holder: str) -> str:
+def busy_message(holder: str) -> str:
+    """What to do about the profiler of this name."""
     other = "perfkit, for another block" if holder == "perfkit" else holder
     return (
         f"Another profiler ({other}) is running: stop it first; if an error has left it on, free it with "

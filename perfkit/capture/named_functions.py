@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 
@@ -57,7 +57,12 @@ def _resolve(namespace: Mapping[str, Any], name: str) -> Any:
 
 
 def code_of(function: Any, name: str | None = None) -> CodeType:
-    """The code behind a function, a method or a decorated function.
+    """The code of what `function_of` finds; the arguments and errors are the same."""
+    return function_of(function, name).__code__
+
+
+def function_of(function: Any, name: str | None = None) -> FunctionType:
+    """The Python function behind a function, a method or a decorated function.
 
     Args:
         function: anything that can be called.
@@ -68,9 +73,8 @@ def code_of(function: Any, name: str | None = None) -> CodeType:
     """
     while hasattr(function, "__wrapped__") or hasattr(function, "__func__"):
         function = getattr(function, "__wrapped__", None) or function.__func__
-    code = getattr(function, "__code__", None)
-    if isinstance(code, CodeType):
-        return code
+    if isinstance(function, FunctionType):
+        return function
     shown = name or getattr(function, "__name__", type(function).__name__)
     raise TypeError(
         f"{shown!r} cannot be measured line by line: it is not a function written in Python. "

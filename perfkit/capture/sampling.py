@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import CodeType, FrameType
 
 from perfkit.capture._awaiting import CodePath
@@ -10,6 +11,8 @@ from perfkit.capture._call_graph import Label, is_statement_file, label_of
 from perfkit.capture._code_origin import origin
 from perfkit.capture._sampled_stacks import LabelPath, Moments, functions_and_stacks, without_repeats
 from perfkit.capture._thread_sampler import Seen, ThreadSampler
+from perfkit.capture.line_times import LineTimer
+from perfkit.capture.named_functions import Measurable
 from perfkit.model.cpu import CpuProfile
 
 # With n samples a share of one half is known to ±1/√n: to ±14 % of the whole with 50.
@@ -23,9 +26,17 @@ _LOOP_FILES = ("runners.py", "base_events.py", "events.py")
 
 
 class SamplingCollector:
-    """Samples the calling thread between `start` and `stop`, by a thread of its own."""
+    """Samples the calling thread between `start` and `stop`, by a thread of its own.
 
-    def __init__(self) -> None:
+    Args:
+        line_functions: functions that line_profiler times line by line meanwhile.
+
+    Raises:
+        TypeError: if one of them has no Python code to time.
+    """
+
+    def __init__(self, line_functions: Sequence[Measurable] = ()) -> None:
+        self._timer = LineTimer(line_functions) if line_functions else None
         self._sampler: ThreadSampler | None = None
         self._halted: tuple[ThreadSampler, float, float] | None = None
         self._result: CpuProfile | None = None
@@ -33,11 +44,22 @@ class SamplingCollector:
         self._start_cpu_s = 0.0
 
     def start(self) -> None:
-        """Begin to sample the calling thread; other profilers do not matter."""
+        """Begin to sample the calling thread; other profilers do not matter.
+
+        Raises:
+            CpuProfilerBusyError: if lines are to be timed and another profiler is running.
+        """
         self._result = None
+        if self._timer is not None:
+            self._timer.start()
         self._sampler = ThreadSampler(_asking_frame(sys._getframe()))
         self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
         self._sampler.start()
+
+    def add(self, function: object) -> None:
+        """Time a function that the block has just defined line by line, if that was asked for."""
+        if self._timer is not None and self._sampler is not None:
+            self._timer.add(function)
 
     def halt(self) -> None:
         """End the sampler's thread; quick."""
@@ -46,6 +68,8 @@ class SamplingCollector:
         sampler, self._sampler = self._sampler, None
         if sampler is not None:
             sampler.stop()
+            if self._timer is not None:
+                self._timer.stop()
             self._halted = (sampler, wall_s, cpu_s)
 
     def stop(self) -> CpuProfile:
@@ -58,8 +82,12 @@ class SamplingCollector:
         if self._halted is None:
             return self._result or CpuProfile("sampling", 0.0, 0.0, 0.0, (), counts="samples")
         (sampler, wall_s, cpu_s), self._halted = self._halted, None
-        self._result = _profile(sampler, wall_s, cpu_s)
-        return self._result
+        profile = _profile(sampler, wall_s, cpu_s)
+        if self._timer is not None:
+            notes = (*profile.notes, *self._timer.notes())
+            profile = replace(profile, lines=self._timer.lines(), notes=notes)
+        self._result = profile
+        return profile
 
 
 def _asking_frame(frame: FrameType) -> FrameType:
@@ -102,7 +130,7 @@ def _notes(sampler: ThreadSampler, seen: list[Seen], moments: list[Moments], wal
         yield f"Only {samples} samples: the shares are rough. For a short block use the cProfile engine."
     if _matters(waited_s, wall_s):
         yield (
-            f"{_ms(waited_s)} of it waiting at an await. Coroutines that waited at once share it as their own "
+            f"{_ms(waited_s)} of it waiting at an await. Coroutines that waited at once share it as own "
             "time; the cumulative time of each is how long it waited itself."
         )
     for part_s, what in (

@@ -117,6 +117,12 @@ class CellMeter:
             if not cell.sealed:
                 cell.measurement.mark(file_path, line_number)
 
+    def defined(self, function: object) -> None:
+        """The cell has defined a function that `%%profile -l` names."""
+        for cell in self._cells:
+            if not cell.sealed:
+                cell.measurement.defined(function)
+
     def seal(self, value: object = None) -> object:
         """Stop the clock; returns the value of the cell's last expression unchanged."""
         for cell in reversed(self._cells):

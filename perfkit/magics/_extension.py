@@ -24,6 +24,7 @@ class Extension:
         self._meter = CellMeter(shell, self._cell_magics)
         # What rewritten cells call.
         self.begin, self.mark, self.seal = self._meter.begin, self._meter.mark, self._meter.seal
+        self.defined = self._meter.defined
         self._rewriter = CellRewriter(self._measures)
         self._sealer = SealLastExpression(shell)
         self._callbacks: tuple[tuple[str, Callable[..., None]], ...] = (

@@ -1,11 +1,13 @@
 """Names that a person types after a magic: variables, functions and engines of the notebook."""
 
 import difflib
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perfkit.magics._ipython import MagicError
+from perfkit.capture.named_functions import Measurable, functions_in
+from perfkit.magics._ipython import MagicError, Shell
 
 
 def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
@@ -31,6 +33,33 @@ def _did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
     known = [other for other in namespace if not other.startswith("_")]
     close = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {close[0]!r}?" if close else " Run the cell that defines it first."
+
+
+def named_functions(shell: Shell, magic: str, names: Sequence[str]) -> tuple[Measurable, ...]:
+    """The functions that a person has named to have them measured line by line.
+
+    Args:
+        shell: whose variables and whose running cell are looked at: the cell may define the function.
+        magic: its name as typed, for the message.
+        names: plain names, or dotted ones such as `module.function`.
+
+    Raises:
+        MagicError: if there is no such function, or it is not written in Python.
+    """
+    for name in names:
+        if not _cell_defines(shell, name):
+            variable(shell.user_ns, name)
+    try:
+        return tuple(functions_in(shell.user_ns, names))
+    except (LookupError, TypeError) as error:
+        raise MagicError(f"{magic}: {error}") from None
+
+
+def _cell_defines(shell: Shell, name: str) -> bool:
+    """Whether the function may come to be while the cell runs."""
+    cell = shell.displayhook.exec_result
+    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
+    return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
 
 
 def engines(namespace: Mapping[str, Any]) -> dict[str, Any]:

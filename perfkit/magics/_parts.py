@@ -21,6 +21,7 @@ class Parts:
     cpu: bool | CpuEngine = False
     memory: bool | Literal["peak"] = False
     functions: tuple[Any, ...] = ()
+    line_times: tuple[Any, ...] = ()
 
     def __or__(self, other: "Parts") -> "Parts":
         memory = self.memory is True or other.memory is True or self.memory or other.memory
@@ -30,6 +31,7 @@ class Parts:
             cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
             functions=self.functions + other.functions,
+            line_times=self.line_times + other.line_times,
         )
 
     def measurement(self, name: str) -> Measurement:
@@ -41,6 +43,7 @@ class Parts:
             cpu=self.cpu,
             memory=self.memory,
             functions=self.functions,
+            line_times=self.line_times,
         )
 
     def of(self, trace: Trace) -> Trace:

@@ -1,7 +1,8 @@
-"""Stop the clock after the body of a cell and before its value is shown; mark statements for the memory."""
+"""Stop the clock after the body of a cell and before its value is shown; tell of statements and functions."""
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator
 
 from perfkit.magics._ipython import Shell
@@ -16,6 +17,7 @@ def _call(name: str) -> ast.Call:
 
 _BEGIN = ast.dump(_call("begin").func)
 _MARKED_MAGIC = "memtrace"
+_TIMED_MAGIC = "profile"
 # A reading takes about 0.1 ms; more statements than this are generated code, which nobody reads by line.
 _MOST_MARKS = 200
 
@@ -43,6 +45,9 @@ class SealLastExpression:
             module.body.append(_located(_call_with(None), last))
         if _is_marked(module.body[0]) and len(statements) <= _MOST_MARKS:
             module.body[1:] = [*_marked(statements, module.body[1:])]
+        names = _timed_names(module.body[0])
+        if names:
+            module.body[1:] = [*_told(names, module.body[1:])]
         return module
 
 
@@ -68,6 +73,23 @@ def _marked(statements: list[ast.stmt], body: list[ast.stmt]) -> Iterator[ast.st
             call.args = [ast.copy_location(ast.Constant(statement.lineno), statement)]
             yield _located(call, statement)
         yield statement
+
+
+def _timed_names(begin: ast.stmt) -> set[str]:
+    """Every word after `%%profile -l`: names of functions, and some more that do no harm."""
+    heads = (str(node.value) for node in ast.walk(begin) if isinstance(node, ast.Constant))
+    timed = (head for head in heads if head.partition(" ")[0] == _TIMED_MAGIC and " -l" in head)
+    return {word for head in timed for word in re.findall(r"\w+", head)}
+
+
+def _told(names: set[str], body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The body, with a call after each function that it defines under one of the names."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name in names:
+            call = _call("defined")
+            call.args = [ast.copy_location(ast.Name(statement.name, ast.Load()), statement)]
+            yield _located(call, statement)
 
 
 def _call_with(value: ast.expr | None) -> ast.Call:

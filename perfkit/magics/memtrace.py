@@ -1,13 +1,11 @@
 """What `%%memtrace` takes, and what it measures."""
 
 import argparse
-import re
 
-from perfkit.capture.named_functions import functions_in
 from perfkit.magics._arguments import add_name
-from perfkit.magics._ipython import MagicError, Shell
+from perfkit.magics._ipython import Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import variable
+from perfkit.magics._namespace import named_functions
 from perfkit.magics._parts import Parts
 
 
@@ -29,21 +27,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for name in arguments.function:
-        if not _cell_defines(shell, name):
-            variable(shell.user_ns, name)
-    try:
-        functions = functions_in(shell.user_ns, arguments.function)
-    except (LookupError, TypeError) as error:
-        raise MagicError(f"%%memtrace: {error}") from None
-    return Parts(memory="peak" if arguments.peak else True, functions=tuple(functions))
-
-
-def _cell_defines(shell: Shell, name: str) -> bool:
-    """Whether the function may come to be while the cell runs."""
-    cell = shell.displayhook.exec_result
-    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
-    return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
+    functions = named_functions(shell, "%%memtrace", arguments.function)
+    return Parts(memory="peak" if arguments.peak else True, functions=functions)
 
 
 MEMTRACE = CellMagic(

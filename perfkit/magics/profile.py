@@ -9,7 +9,7 @@ from typing import Any
 from perfkit.magics._arguments import add_name
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import variable
+from perfkit.magics._namespace import named_functions, variable
 from perfkit.magics._parts import Parts
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.trace import Trace
@@ -33,6 +33,15 @@ class Written:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_name(parser)
+    parser.add_argument(
+        "-l",
+        metavar="FUNCTION",
+        dest="lines",
+        action="append",
+        default=[],
+        help="time this function (or module.function) line by line, by line_profiler; may be given several "
+        "times, and takes the sampling engine",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -60,7 +69,10 @@ def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
     if arguments.diff is not None:
         # Looked up now: the cell may store its own result under the same name.
         arguments.before = _profile_of(shell, arguments.diff)
-    return Parts(cpu=arguments.engine or True)
+    if arguments.lines and arguments.engine == "cprofile":
+        raise MagicError("%%profile: cProfile and -l exclude each other: leave --engine out.")
+    functions = named_functions(shell, "%%profile", arguments.lines)
+    return Parts(cpu="sampling" if arguments.lines else arguments.engine or True, line_times=functions)
 
 
 def _target(text: str) -> Path:

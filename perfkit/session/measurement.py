@@ -84,6 +84,11 @@ class Measurement:
         if self._memory is not None and self._memory in self._running:
             self._memory.mark(file_path, line_number)
 
+    def defined(self, function: object) -> None:
+        """The block has defined a function: it is timed line by line, if that was asked for."""
+        if isinstance(self._cpu, SamplingCollector):
+            self._cpu.add(function)
+
     def seal(self) -> None:
         """Stop the clock and the collectors; what comes after is not part of the block. Idempotent."""
         if self._duration_ms is None:
@@ -199,6 +204,7 @@ def measure(
     memory: bool | Literal["peak"] = False,
     plans: bool = False,
     functions: Sequence[Measurable] = (),
+    line_times: Sequence[Measurable] = (),
     focus: Focus | None = None,
     target_ms: float | None = None,
 ) -> Measurement:
@@ -213,18 +219,24 @@ def measure(
             line, which slows allocations several times.
         plans: ask the database for the plan of each distinct statement after the block.
         functions: functions whose memory is measured line by line.
+        line_times: functions that are timed line by line; function times are then sampled.
         focus: what is shown first; by default what was asked for, or all of it.
         target_ms: the time that the block should take, in milliseconds.
 
     Returns:
         A context manager, for `with` and `async with`; after the block it shows its own report.
     """
-    parts: dict[Focus, bool] = {"queries": queries, "plans": plans, "cpu": bool(cpu), "memory": bool(memory)}
+    parts: dict[Focus, bool] = {
+        "queries": queries,
+        "plans": plans,
+        "cpu": bool(cpu or line_times),
+        "memory": bool(memory),
+    }
     asked = [part for part, wanted in parts.items() if wanted]
     return Measurement(
         name,
         queries=QueryCollector(keep_samples=plans) if queries or plans else None,
-        cpu=_cpu_collector(cpu),
+        cpu=_cpu_collector(cpu, line_times),
         memory=MemoryCollector(trace_allocations=memory is True, functions=functions) if memory else None,
         plans=plans,
         focus=focus or (asked[0] if len(asked) == 1 else "all"),
@@ -232,9 +244,13 @@ def measure(
     )
 
 
-def _cpu_collector(cpu: bool | CpuEngine) -> CpuCollector | SamplingCollector | None:
-    if not cpu:
-        return None
-    if cpu not in (True, "cprofile", "sampling"):
+def _cpu_collector(
+    cpu: bool | CpuEngine, line_times: Sequence[Measurable]
+) -> CpuCollector | SamplingCollector | None:
+    if cpu not in (True, False, "cprofile", "sampling"):
         raise ValueError(f"There is no engine {cpu!r} for function times: give 'cprofile' or 'sampling'.")
-    return SamplingCollector() if cpu == "sampling" else CpuCollector()
+    if line_times and cpu == "cprofile":
+        raise ValueError("cProfile and times by line exclude each other: leave the engine out.")
+    if cpu == "sampling" or line_times:
+        return SamplingCollector(line_times)
+    return CpuCollector() if cpu else None

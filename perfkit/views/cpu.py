@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from perfkit.model.cpu import CallerEdge, CpuProfile, FunctionProfile
-from perfkit.views import flame
+from perfkit.views import flame, line_times
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._functions import Call, callees, function_name, place, seconds_text
 from perfkit.views._html import (
@@ -90,7 +90,7 @@ def as_text(profile: CpuProfile, top: int = 15) -> str:
             lines.append(_left_out(group[top:]))
     if not profile.functions:
         lines.append("No function calls were recorded.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *line_times.text_lines(profile.lines)])
 
 
 def as_html(profile: CpuProfile, top: int = 15) -> Html:
@@ -103,6 +103,7 @@ def as_html(profile: CpuProfile, top: int = 15) -> Html:
     parts: list[Content] = [_tiles(profile)]
     parts.append(paragraph(coverage_line(profile)))
     parts += [paragraph(note, quiet=True) for note in profile.notes]
+    parts.append(line_times.as_html(profile.lines))
     for title, group in _groups(profile):
         parts += [section(title), _html_table(group[:top], profile)]
         if len(group) > top:

@@ -85,3 +85,84 @@ def test_an_unknown_engine_is_refused_before_the_cell_runs(notebook):
 def test_a_named_engine_goes_before_that_of_another_magic_on_the_cell(notebook):
     ran = notebook.run("%%diagnose\n%%profile --engine sampling\nask(1)")
     assert {trace["cpu"]["engine"].split(",")[0] for trace in ran.traces} == {"sampling"}
+
+
+def lines_of(ran) -> dict[str, dict[str, int]]:
+    """Hits by source, by function."""
+    found: dict[str, dict[str, int]] = {}
+    for line in ran.traces[0]["cpu"].get("lines", ()):
+        location = line["location"]
+        found.setdefault(location["function_name"], {})[location.get("source_text", "").strip()] = line[
+            "hits"
+        ]
+    return found
+
+
+def test_named_functions_are_timed_line_by_line(notebook):
+    notebook.run("def grow(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total")
+    notebook.run("async def pause():\n    await asyncio.sleep(0.2)\n    return 1")
+    ran = notebook.run(
+        "%%profile -l grow -l pause\ngrow(100)\nawait pause()\nawait asyncio.gather(pause(), pause())"
+    )
+    assert ran.status == "ok", ran.error
+    assert lines_of(ran) == {
+        "grow": {"total = 0": 1, "for i in range(n):": 101, "total += i": 100, "return total": 1},
+        "pause": {"await asyncio.sleep(0.2)": 3, "return 1": 3},
+    }
+    text = ran.bundles[0]["text/plain"]
+    assert "grow (In[" in text
+    assert "total += i" in text
+    times = {
+        line["location"]["source_text"].strip(): line["time_s"] for line in ran.traces[0]["cpu"]["lines"]
+    }
+    assert times["await asyncio.sleep(0.2)"] < 0.1
+
+
+def test_a_function_that_the_cell_itself_defines_is_timed(notebook):
+    ran = notebook.run("%%profile -l later\nasync def later():\n    return 1\nawait later()\nawait later();")
+    assert ran.status == "ok", ran.error
+    assert lines_of(ran) == {"later": {"return 1": 2}}
+
+
+def test_listings_of_other_functions_are_not_blanked(notebook):
+    notebook.run("def here():\n    return 1\nimport shutil, linecache, inspect")
+    notebook.run("%%profile -l here -l shutil.copy\nhere();")
+    assert notebook.value("inspect.getsource(here)") == "def here():\n    return 1\n"
+
+
+def test_a_timed_function_keeps_its_own_code(notebook):
+    notebook.run("def here():\n    return 1\ncode = here.__code__")
+    ran = notebook.run("%%profile -l here\nhere()\n1 / 0")
+    assert ran.reply["ename"] == "ZeroDivisionError"
+    assert lines_of(ran) == {"here": {"return 1": 1}}
+    assert notebook.value("here.__code__ is code") is True
+
+
+def test_a_function_that_was_not_called_is_said_to_be(notebook):
+    notebook.run("def idle():\n    return 1")
+    ran = notebook.run("%%profile -l idle\npass")
+    assert "idle was not timed line by line: it was not called" in ran.bundles[0]["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("-l nothing", "has no variable 'nothing'"),
+        ("-l len", "has no variable 'len'"),
+        ("-l asyncio.nothing", "has nothing of the name"),
+        ("-l engine", "not a function written in Python"),
+        ("-l ask --engine cprofile", "exclude each other"),
+    ],
+)
+def test_what_cannot_be_timed_is_refused_before_the_cell_runs(notebook, arguments, reason):
+    ran = notebook.run(f"%%profile {arguments}\nprint('ran')")
+    assert reason in ran.error
+    assert "ran" not in ran.printed
+
+
+def test_lines_and_another_profiler_exclude_each_other(notebook):
+    notebook.run("import cProfile\nother = cProfile.Profile()\nother.enable()")
+    ran = notebook.run("%%profile -l ask\nprint('ran')")
+    notebook.run("other.disable()")
+    assert "Another profiler (cProfile)" in ran.error
+    assert "ran" not in ran.printed
