@@ -14,7 +14,10 @@ _LAB_MARK = '{"perfkit"'
 _TABLE = """
 SELECT c.oid, c.reltuples, pg_relation_size(c.oid), c.relkind::text, c.relispartition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = %(name)s AND (n.nspname = %(schema)s OR %(schema)s IS NULL AND pg_table_is_visible(c.oid))
+WHERE c.relname = %(name)s AND CASE
+    WHEN %(schema)s::text IS NULL THEN pg_table_is_visible(c.oid)
+    WHEN %(schema)s::text = 'pg_temp' THEN n.oid = pg_my_temp_schema()
+    ELSE n.nspname = %(schema)s::text END
 """
 _COLUMNS = """
 SELECT a.attname, coalesce(max(s.avg_width), CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END),

@@ -1,0 +1,80 @@
+"""`explain(..., prove=True)`: the result carries the proof, shows it, and saves it."""
+
+import sys
+from pathlib import Path
+
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from perfkit.session import explain, load, measure
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "proof"))
+pytest_plugins = ["what_if_server"]
+
+SQL, VALUES = "SELECT * FROM orders WHERE customer_id = :customer", {"customer": 4242}
+
+
+def test_the_result_shows_the_proof_below_the_plan_and_in_the_finding(proof_engine):
+    result = explain(proof_engine, SQL, {"customer": 42}, prove=True, confirm=True)
+
+    assert result.proofs[0].best.what == "orders (customer_id)"
+    assert result.findings[0].advice.startswith("Proved: ")
+    for shown in (str(result), result._repr_mimebundle_()["text/html"]):
+        assert "CREATE INDEX CONCURRENTLY ON orders (customer_id);" in shown
+
+
+def test_a_saved_result_is_the_same_again(proof_engine, tmp_path):
+    result = explain(proof_engine, SQL, VALUES, prove=True, confirm=True)
+    path = result.save(tmp_path / "proof.json")
+
+    assert load(path) == result.trace
+    assert "4242" not in path.read_text()
+
+
+def test_without_prove_nothing_is_tried(proof_engine):
+    assert explain(proof_engine, SQL, VALUES).trace.proofs is None
+
+
+def test_a_server_that_is_not_the_lab_gets_the_plan_alone(proof_engine):
+    result = explain(proof_engine, SQL, VALUES, prove=True)
+
+    assert result.plan.analyzed
+    assert "confirm=True" in result.proofs[0].refusal
+    assert "Not proved: This server is not perfkit's lab" in str(result)
+
+
+def test_a_connection_is_used_as_it_is_and_given_back_without_a_transaction(proof_engine):
+    with proof_engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE TEMP TABLE mine AS SELECT i AS id FROM generate_series(1, 50000) i"
+        )
+        connection.commit()
+        result = explain(connection, "SELECT * FROM mine WHERE id = 3", prove=True, confirm=True)
+        in_transaction = connection.in_transaction()
+        connection.exec_driver_sql("DROP TABLE mine")
+        connection.commit()
+
+    assert result.proofs[0].best.what == "pg_temp.mine (id)"
+    assert not in_transaction
+
+
+def test_an_async_engine_is_proved_through_a_connection_of_its_own(proof_engine):
+    engine = create_async_engine(proof_engine.url)
+
+    assert explain(engine, SQL, VALUES, prove=True, confirm=True).proofs[0].best is not None
+
+
+def test_the_statements_of_a_proof_are_counted_nowhere(proof_engine):
+    with measure("block") as measured:
+        explain(proof_engine, SQL, VALUES, prove=True, confirm=True)
+
+    assert measured.trace.queries == ()
+    assert measured.trace.transactions == ()
+
+
+def test_sqlite_gets_the_plan_alone():
+    engine = create_engine("sqlite://")
+    result = explain(engine, "SELECT 1", prove=True)
+    engine.dispose()
+
+    assert "Only on PostgreSQL" in result.proofs[0].refusal
