@@ -124,7 +124,7 @@ def code(text: str) -> Html:
     return tag(
         "code",
         text,
-        f"{MONO};font-size:12px;background:{SHADE};padding:1px 4px;border-radius:4px;color:inherit",
+        f"{MONO};font-size:12px;background:{SHADE};padding:1px 4px;border-radius:4px;color:inherit;text-indent:0",
     )
 
 

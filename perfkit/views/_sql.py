@@ -32,6 +32,6 @@ def sql_html(text: str, *, shown: int = _SHOWN_CHARACTERS) -> Html:
 def _word(kind: Any, value: str) -> Html:
     if kind in Keyword:
         return tag("span", value, "font-weight:650")
-    if kind in Literal or kind in Name.Variable:
+    if (kind in Literal and value != ".") or kind in Name.Variable:
         return tag("span", value, "color:#2e7d9a")
     return Html(esc(value))

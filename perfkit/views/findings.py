@@ -81,10 +81,11 @@ def _place(label: str, location: CodeLocation | None) -> Html:
 
 
 def _fact(label: str, content: Html | str | None) -> Html:
+    """A labelled line; where it wraps, it goes on below the content, not below the label."""
     if not content:
         return Html("")
-    name = tag("span", label, "display:inline-block;min-width:52px;opacity:.72")
-    return tag("div", join([name, content], " "))
+    name = tag("span", label, "display:inline-block;min-width:56px;text-indent:0;opacity:.72")
+    return tag("div", join([name, content]), "padding-left:56px;text-indent:-56px")
 
 
 def _saving(finding: Finding) -> str | None:
