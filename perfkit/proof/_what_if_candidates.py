@@ -33,7 +33,6 @@ MAX_PARTIAL_VALUES = 50
 _SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
 _JOIN_CONDITIONS = ("Hash Cond", "Merge Cond", "Join Filter")
-_ONE_OF_MANY = "It would serve this one value of many: the column is no status or flag."
 _KINDS = {"f": "a foreign table", "p": "a partitioned table"}
 
 
@@ -185,12 +184,11 @@ def _partial(wanted: Wanted) -> Iterator[IndexDesign]:
     known = literals(wanted.plan.query_text, wanted.scan)
     for key in wanted.equal:
         predicate = None if key.is_expression else known.get(key.text)
-        if predicate is None:
+        if predicate is None or not _is_fixed(wanted, key):
             continue
         rest = tuple(other for other in wanted.equal if other != key)
         keys = (*rest, *wanted.order) or (*rest, *wanted.ranges[:1]) or (key,)
-        design = _design(wanted, keys, len(rest), predicate=predicate)
-        yield design if _is_fixed(wanted, key) else replace(design, rejection=_ONE_OF_MANY)
+        yield _design(wanted, keys, len(rest), predicate=predicate)
 
 
 def _is_fixed(wanted: Wanted, key: Key) -> bool:

@@ -113,6 +113,8 @@ def _measured(explain: Explainer) -> Outcome:
             plan = explain()
         except RuntimeError as error:
             raise UntriedError(str(error)) from None
+        except SQLAlchemyError as error:
+            raise UntriedError(f"Not measured: {type(error).__name__}.") from None
         if not plan.analyzed or plan.duration_ms is None:
             raise UntriedError(plan.notes[-1] if plan.notes else "Not measured: it was not executed.")
         plans.append(plan)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
@@ -100,13 +100,21 @@ def _designs(connection: Connection, plan: Plan) -> tuple[list[Design], dict[str
         for design in others:
             if design.relation:
                 look_up(design.scan.relation_name or "", design.scan.schema)
-        return [*(_with_share(connection, item) for item in indexes), *others], tables, server
+    shared = (_with_share(connection, design) for design in indexes)
+    return [*(design for design in shared if design is not None), *others], tables, server
 
 
-def _with_share(connection: Connection, design: IndexDesign) -> IndexDesign:
+def _with_share(connection: Connection, design: IndexDesign) -> IndexDesign | None:
+    """With the share of rows that a partial index holds; `None` where its condition fits another table."""
     if not design.predicate or design.rejection or design.table is None:
         return design
-    share = catalog.expected_share(connection, design.table, design.predicate)
+    try:
+        with trial.rolled_back(connection):
+            share = catalog.expected_share(connection, design.table, design.predicate)
+    except DBAPIError:
+        if connection.invalidated:
+            raise
+        return None
     if share is not None and share > MAX_PARTIAL_SHARE:
         words = f"{design.predicate} holds for {share:.0%} of the rows, too many for a partial index."
         return replace(design, rejection=words)

@@ -73,6 +73,12 @@ def test_explain_of_sql_sends_nothing_but_the_statement_itself(notebook):
     assert notebook.value("len(counted.trace.queries)") == 0
 
 
+def test_explain_says_where_a_proof_is_not_possible(notebook):
+    ran = notebook.run("%%explain --prove --yes\nSELECT 1")
+    assert ran.status == "ok", ran.error
+    assert "Only on PostgreSQL can perfkit try an index" in ran.bundles[0]["text/plain"]
+
+
 def test_explain_takes_a_connection_by_name(notebook):
     notebook.run("connection = engine.connect()")
     ran = notebook.run("%%explain -e connection\nSELECT 1")
