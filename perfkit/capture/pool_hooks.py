@@ -123,6 +123,7 @@ class PoolHooks:
             loan.connect_start = perf_counter()
 
     def _connected(self, dbapi_connection: Any, record: Any) -> None:
+        self._recorder.new_connection(_driver_connection(dbapi_connection))
         loan = self._own()
         if loan is not None and loan.connect_start is not None:
             loan.connect_ms = (perf_counter() - loan.connect_start) * 1000
@@ -130,12 +131,15 @@ class PoolHooks:
     def _lent(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
         loan = self._own()
         if loan is not None:
-            # An async driver's connection is wrapped by SQLAlchemy; statements are numbered by the driver's.
-            driver_connection = getattr(dbapi_connection, "driver_connection", dbapi_connection)
-            loan.connection_id = self._recorder.connection_number(driver_connection)
+            loan.connection_id = self._recorder.connection_number(_driver_connection(dbapi_connection))
             self._out[id(record)] = loan
 
     def _returned(self, dbapi_connection: Any, record: Any) -> None:
         loan = self._out.pop(id(record), None)
         if loan is not None:
             loan.released = perf_counter()
+
+
+def _driver_connection(dbapi_connection: Any) -> Any:
+    """The driver's connection, by which statements are numbered; SQLAlchemy wraps those of async drivers."""
+    return getattr(dbapi_connection, "driver_connection", dbapi_connection)

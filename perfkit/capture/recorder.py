@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import weakref
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import FrameType
@@ -72,7 +73,7 @@ class Recorder:
         self._background = Background()
         self._loans = Loans()
         self._parameter_names = ParameterNames()
-        self._connections: dict[int, int] = {}
+        self._connections: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
         self._connection_numbers = itertools.count(1)
         self._samples: dict[str, StatementSample] | None = {} if keep_samples else None
         self._notes: dict[str, None] = {}
@@ -157,11 +158,21 @@ class Recorder:
         return loan
 
     def connection_number(self, connection: Any) -> int:
-        """A number for a connection, by identity, without keeping it."""
+        """A number for a connection, without keeping it."""
         known = self._connections.get(id(connection))
-        if known is None:
-            known = self._connections[id(connection)] = next(self._connection_numbers)
-        return known
+        if known is not None and (known[0] is None or known[0]() is connection):
+            return known[1]
+        return self.new_connection(connection)
+
+    def new_connection(self, connection: Any) -> int:
+        """A number for a connection that was just opened, at the address of an older one perhaps."""
+        try:
+            reference = weakref.ref(connection)
+        except TypeError:  # sqlite3's have no room for one
+            reference = None
+        number = next(self._connection_numbers)
+        self._connections[id(connection)] = (reference, number)
+        return number
 
     def note(self, text: str) -> None:
         """A remark for the trace about what could not be seen; the same remark once."""

@@ -8,7 +8,7 @@ if not settings.configured:
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",
-                "NAME": "file:shelf?mode=memory&cache=shared",
+                "NAME": ":memory:",
             },
             "postgresql": {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres"},
         },

@@ -34,6 +34,9 @@ def alias(request):
         url = make_url(request.getfixturevalue("plan_server"))
         settings = connections.settings["postgresql"]
         settings |= {"HOST": url.query.get("host", url.host or ""), "USER": url.username or ""}
+    else:  # a file, since Django never closes a database in memory
+        folder = request.getfixturevalue("tmp_path")
+        connections.settings["default"] |= {"NAME": str(folder / "shelf.db")}
     connection = connections[request.param]
     fill(connection)
     yield request.param

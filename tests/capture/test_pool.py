@@ -86,6 +86,23 @@ def test_a_pool_has_its_kind_and_its_limits(engine):
     assert [use.pool_id for use in log.pool.uses] == [1, 2, 3, 1]
 
 
+def test_connections_that_are_opened_one_after_the_other_are_told_apart(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/null.db", poolclass=NullPool)
+
+    def work():
+        for _ in range(3):
+            ask(engine)
+
+    log = recorded(work)
+
+    assert (
+        [use.connection_id for use in log.pool.uses]
+        == [span.connection_id for span in log.spans]
+        == [1, 2, 3]
+    )
+    assert all(use.connect_ms for use in log.pool.uses)
+
+
 def test_a_pool_that_has_none_left_gives_the_users_error_and_a_loan_that_never_came(engine):
     def work():
         with engine.connect(), pytest.raises(PoolTimeoutError):

@@ -190,6 +190,7 @@ def test_a_stream_that_is_left_early_is_no_error(connection):
     (span,) = recorded(work).spans
 
     assert (span.status, span.returned_rows) == ("ok", 1)
+    connection.rollback()  # psycopg cancels the rest, and with it the transaction
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -494,6 +495,15 @@ def test_a_block_that_ends_while_a_thread_is_in_the_middle_of_a_statement(connec
     ]
     assert span.duration_ms > 0
     assert any("still running" in note for note in log.notes)
+
+
+def test_connections_that_follow_each_other_are_told_apart(address):
+    def work():
+        for _ in range(3):
+            with psycopg.connect(address) as connection:
+                connection.execute("SELECT 1")
+
+    assert [span.connection_id for span in recorded(work).spans] == [1, 2, 3]
 
 
 def test_threads_are_told_apart(address):
