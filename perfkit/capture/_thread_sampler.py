@@ -2,7 +2,9 @@
 
 While Python code runs, a look comes some 6 ms after the one before: the sampler asks for the interpreter and
 gets it after the switch interval of 5 ms, which is the user's to change. C code that holds the interpreter
-delays it further. So each look stands for the time since the one before, not for a fixed interval.
+delays it further. So each look stands for the time since the one before, not for a fixed interval. The look
+after such C code comes when its call ends, unless a third thread was waiting for the interpreter too: then
+the thread may have gone on, and the time is given to what it does next.
 """
 
 import sys
@@ -15,6 +17,8 @@ from perfkit.capture._awaiting import AwaitingTasks, CodePath, waiting_loop
 
 # Between two looks at a thread that waits. 1 ms tells calls of 10 ms apart at about 1 % of the time.
 INTERVAL_S = 0.001
+# A look takes some 50 µs; one that took this long was interrupted.
+_INTERRUPTED_S = 0.002
 # A walk takes 0.1 µs a frame and holds the interpreter.
 _MOST_DEPTH = 2000
 _JOIN_S = 5.0
@@ -49,7 +53,7 @@ class ThreadSampler:
         self._codes: dict[int, CodeType] = {}
         self._tallies: dict[tuple[Ids, tuple[Ids, ...], bool], list[float]] = {}
         self._last_s = 0.0
-        self._ending = threading.Event()
+        self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="perfkit sampler", daemon=True)
 
     def start(self) -> None:
@@ -59,7 +63,7 @@ class ThreadSampler:
 
     def stop(self) -> None:
         """End the sampler's thread and let the frames go."""
-        self._ending.set()
+        self._is_ending = True
         self._thread.join(_JOIN_S)
         self._below.clear()
         self._below_ids.clear()
@@ -72,14 +76,19 @@ class ThreadSampler:
         ]
 
     def _run(self) -> None:
-        while not self._ending.wait(INTERVAL_S):
+        while not self._is_ending:
             self._look()
+            # Who loses the interpreter in the middle of a look has it back when the call that took it ends:
+            # that is the moment to look again, while the thread still stands there.
+            if time.perf_counter() - self._last_s < _INTERRUPTED_S:
+                time.sleep(INTERVAL_S)
 
     def _look(self) -> None:
-        frame = sys._current_frames().get(self._ident)
-        if frame is None:
-            return
         now_s = time.perf_counter()
+        frame = sys._current_frames().get(self._ident)
+        if frame is None or self._is_ending:
+            self._last_s = now_s
+            return
         is_idle, loop = waiting_loop(frame)
         waiting = tuple(self._ids(path) for path in self._tasks.paths(loop)) if is_idle else ()
         key = (self._walked(frame), waiting, is_idle)

@@ -143,7 +143,7 @@ def _notes(sampler: ThreadSampler, seen: list[Seen], moments: list[Moments], wal
     if sampler.longest_gap_s > _LONG_GAP_S:
         yield (
             f"{_ms(sampler.longest_gap_s)} passed between two samples: C code or another thread held the "
-            "interpreter. That time is given to what ran at its end."
+            "interpreter. That time is given to what ran when it ended, or shortly after."
         )
     yield _BUILT_INS
 

@@ -93,6 +93,27 @@ def test_the_block_of_a_with_statement_has_its_own_lines_but_not_its_callers():
     assert names not in times
 
 
+def test_c_code_that_holds_the_interpreter_has_the_time_it_took():
+    truth = {}
+
+    def timed(name, count):
+        start = time.perf_counter()
+        sum(range(count))
+        truth[name] = time.perf_counter() - start
+
+    def little():
+        timed("little", 4_000_000)
+
+    def much():
+        timed("much", 12_000_000)
+
+    profile = sampled(lambda: (little(), much()))
+    times = cumulative(profile)
+    for function in (little, much):
+        assert times[function.__qualname__] == pytest.approx(truth[function.__name__], rel=0.2, abs=0.03)
+    assert any("between two samples" in note for note in profile.notes)
+
+
 def test_an_unknown_engine_is_refused():
     with pytest.raises(ValueError, match="'cprofile' or 'sampling'"):
         measure(cpu="magic")  # type: ignore[arg-type]
