@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from tests.corpus.models import fill
 
@@ -41,6 +41,8 @@ class Databases:
         self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
         self._template = self._folder / "template.db"
         self._server: str | None = None
+        # Otherwise the first program would pay for it, with its connection in hand.
+        configure_mappers()
         engine = create_engine(f"sqlite:///{self._template}")
         with engine.begin() as connection:
             fill(connection)
@@ -141,7 +143,22 @@ async def async_arguments(names: tuple[str, ...], url: str, oracle: Any) -> Asyn
             stack.callback(made.dispose)
             return made
 
-        makers = {"async_engine": engine, "engine": sync_engine, "async_session": session, "apg": apg}
+        async def asyncpg_connection() -> Any:
+            import asyncpg
+
+            host = url.partition("host=")[2]
+            opened = await asyncpg.connect(host=host, user="postgres", database="postgres")
+            stack.push_async_callback(opened.close)
+            oracle.attend(opened)
+            return opened
+
+        makers = {
+            "asyncpg": asyncpg_connection,
+            "async_engine": engine,
+            "engine": sync_engine,
+            "async_session": session,
+            "apg": apg,
+        }
         yield {name: await makers[name]() for name in names}
 
 

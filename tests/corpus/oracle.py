@@ -1,6 +1,7 @@
 """What the databases' own libraries say was executed: SQLite's trace callback and libpq's trace.
 
-It knows nothing of perfkit's hooks and is never attached in the same run as they are.
+It knows nothing of perfkit's hooks and is never attached in the same run as they are. asyncpg does not use
+libpq: there it is asyncpg's own query logger, which perfkit does not use.
 """
 
 import functools
@@ -68,6 +69,8 @@ class Oracle:
         """Listen to a driver's connection."""
         if isinstance(connection, sqlite3.Connection):
             connection.set_trace_callback(self._traced)
+        elif hasattr(connection, "add_query_logger"):
+            connection.add_query_logger(lambda query: self._traced(query.query))
         elif hasattr(connection, "pgconn"):
             file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the oracle goes
             connection.pgconn.trace(file.fileno())

@@ -33,7 +33,7 @@ class Peer:
         All three watch SQLAlchemy alone, so a look-alike counts for each of them if it uses SQLAlchemy.
         """
         is_sqlalchemy = program.on in ("sqlite", "postgresql") and not (
-            {"pg", "apg", "lite", "path"} & set(program.arguments)
+            {"pg", "apg", "asyncpg", "lite", "path"} & set(program.arguments)
         )
         is_claimed = not program.verdict or program.kind in self.claims
         return is_sqlalchemy and is_claimed and self.name not in program.unseen_by

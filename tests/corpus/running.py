@@ -39,6 +39,7 @@ async def _run_async(program: Program, url: str, watch: Watch, oracle: Any) -> A
     async with async_arguments(program.arguments, url, oracle) as arguments:
         with watch() as watcher:
             await program.work(**arguments)
+            await asyncio.sleep(0)  # asyncpg tells its loggers when the event loop comes round
     return watcher
 
 

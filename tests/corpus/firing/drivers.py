@@ -84,3 +84,17 @@ def pandas_on_sqlite3(lite):
     """pandas reads through the driver, one key at a time."""
     for key in range(1, 9):  # loop
         pandas.read_sql_query("SELECT title FROM books WHERE author_id = ?", lite, params=(key,))  # line
+
+
+@fires(N, statements=9, on="postgresql")
+async def asyncpg_in_a_loop(asyncpg):
+    """asyncpg alone, on a connection that was open before."""
+    for row in await asyncpg.fetch("SELECT id FROM authors"):  # cause, loop
+        await asyncpg.fetch("SELECT title FROM books WHERE author_id = $1", row["id"])  # line
+
+
+@fires("write-loop", statements=9, on="postgresql")
+async def asyncpg_insert_row_by_row(asyncpg):
+    """executemany, or copy_records_to_table, would send them together."""
+    for number in range(9):  # loop
+        await asyncpg.execute("INSERT INTO events (kind) VALUES ($1)", f"kind {number}")  # line

@@ -98,17 +98,17 @@ async def asynchronous_generator(async_session):
         len(shelf)
 
 
-@fires(N, statements=17, kind="lazy load", wrong="Only one of the two loops is named.")
+@fires(N, statements=17, kind="lazy load")
 def a_helper_in_two_loops(session):
-    """Two loops call the same helper: both have to be changed."""
+    """Two loops call the same helper: one finding, in the loop that sends most."""
 
     def reviews(book):
         return len(book.reviews)  # line
 
     books = session.scalars(select(Book).limit(16)).all()  # cause
-    for book in books[:8]:  # loop
+    for book in books[:9]:  # loop
         reviews(book)
-    for book in books[8:]:  # loop
+    for book in books[9:]:
         reviews(book)
 
 

@@ -86,3 +86,17 @@ def sqlite3_two_lines(lite):
     """Two lines, two keys."""
     lite.execute("SELECT name FROM authors WHERE id = ?", (1,)).fetchone()
     lite.execute("SELECT name FROM authors WHERE id = ?", (2,)).fetchone()
+
+
+@silent(statements=2, on="postgresql")
+async def asyncpg_two_lines(asyncpg):
+    """Two lines, two keys."""
+    await asyncpg.fetchval("SELECT name FROM authors WHERE id = $1", 1)
+    await asyncpg.fetchval("SELECT name FROM authors WHERE id = $1", 2)
+
+
+@silent(statements=1, on="postgresql")
+async def asyncpg_executemany(asyncpg):
+    """Nine rows by one call, which asyncpg sends in one go."""
+    rows = [(f"kind {number}",) for number in range(9)]
+    await asyncpg.executemany("INSERT INTO events (kind) VALUES ($1)", rows)
