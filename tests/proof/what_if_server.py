@@ -1,16 +1,12 @@
 """A PostgreSQL of its own for proofs, with 200,000 orders, and all that a proof must leave as it was."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import plan_server
 import pytest
 from sqlalchemy import Engine, create_engine
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "capture"))
-
-from plan_server import SETUP, _server_url
 from what_if_sql import ask, send
 
 MORE = """
@@ -48,17 +44,17 @@ def proof_server() -> Iterator[str]:
     # Not in pytest's own folder: as root the server runs as another user, and every pytest that starts on
     # the machine closes that folder to others.
     with TemporaryDirectory(prefix="perfkit-proofs-") as folder:
-        for url in _server_url(str(Path(folder) / "server")):
-            _fill(url)
+        for url in plan_server.server_url(str(Path(folder) / "server")):
+            _fill(url, plan_server.SETUP)
             yield url
 
 
-def _fill(url: str) -> None:
+def _fill(url: str, setup: str) -> None:
     engine = create_engine(url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         send(connection, "ALTER SYSTEM SET autovacuum = off")
         send(connection, "SELECT pg_reload_conf()")
-        send(connection, SETUP + MORE)
+        send(connection, setup + MORE)
         send(connection, "VACUUM ANALYZE")
     engine.dispose()
 
