@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.pool import Pool, SingletonThreadPool
 
+# One PostgreSQL for all tests that need no shop.
+pytest_plugins = ["plan_server"]
+
 EVENTS = {
     Engine: ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback"),
     Dialect: ("handle_error", "do_connect"),

@@ -5,7 +5,6 @@ import io
 
 import asyncpg
 import pytest
-from plan_server import plan_server  # noqa: F401  the fixture that starts PostgreSQL
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -23,7 +22,7 @@ def _asyncpg_is_as_it_was():
 
 
 @pytest.fixture
-def address(plan_server):  # noqa: F811
+def address(plan_server):
     url = make_url(plan_server)
     return {"host": url.query.get("host", url.host), "user": url.username, "database": url.database}
 
@@ -141,7 +140,7 @@ def test_a_pool_is_counted_and_its_upkeep_is_not(address):
     assert {span.call_site.function_name for span in spans} == {"work"}
 
 
-def test_what_sqlalchemy_sends_through_asyncpg_is_counted_once(plan_server):  # noqa: F811
+def test_what_sqlalchemy_sends_through_asyncpg_is_counted_once(plan_server):
     async def main():
         engine = create_async_engine(plan_server.replace("+psycopg", "+asyncpg"), pool_pre_ping=True)
         for _ in range(2):

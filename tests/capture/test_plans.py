@@ -13,8 +13,6 @@ from perfkit.model import codec
 from perfkit.model.builders import line, trace
 from perfkit.model.sql_names import quoted
 
-pytest_plugins = ["plan_server"]
-
 UNREACHABLE = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/shop"
 
 

@@ -6,8 +6,6 @@ from sqlalchemy import Engine, create_engine
 from perfkit.model.plan import Plan
 from perfkit.model.plan_reader import read_postgresql_plan
 
-pytest_plugins = ["plan_server"]
-
 READS = {
     "parallel aggregate": "SELECT count(*), sum(amount) FROM orders WHERE city LIKE '%9'",
     "InitPlan in the select list": "SELECT id, (SELECT max(amount + 0) FROM orders) FROM customers",

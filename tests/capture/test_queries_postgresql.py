@@ -5,7 +5,6 @@ import tempfile
 
 import pandas as pd
 import pytest
-from plan_server import plan_server  # noqa: F401  the fixture that starts PostgreSQL
 from sqlalchemy import create_engine, event, insert, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -25,7 +24,7 @@ class Note(Base):
 
 
 @pytest.fixture
-def connection(plan_server):  # noqa: F811
+def connection(plan_server):
     engine = create_engine(plan_server)
     with engine.connect() as connection:
         yield connection
@@ -121,7 +120,7 @@ def test_pandas_is_counted_and_named_by_the_line_that_reads(connection):
     assert [span.returned_rows for span in spans] == [1, 2, 3]
 
 
-def test_an_async_engine_is_counted_with_its_line_its_loop_and_its_task(plan_server):  # noqa: F811
+def test_an_async_engine_is_counted_with_its_line_its_loop_and_its_task(plan_server):
     async def main():
         engine = create_async_engine(plan_server)
         async with engine.connect() as connection:

@@ -1,7 +1,9 @@
 """A PostgreSQL of its own for the tests of plans, with a table of 200,000 rows, and what it must keep."""
 
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -36,7 +38,7 @@ SELECT (SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM orders t WHERE mod
 """
 
 
-def _server_url(folder: str) -> Iterator[str]:
+def server_url(folder: str) -> Iterator[str]:
     with warnings.catch_warnings():
         # The library warns about the machine's runtime folder whenever it is imported.
         warnings.simplefilter("ignore")
@@ -50,16 +52,23 @@ def _server_url(folder: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def plan_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def plan_server() -> Iterator[str]:
     """The address of the server, filled once."""
-    for url in _server_url(str(tmp_path_factory.mktemp("plans") / "server")):
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(SETUP, execution_options={"no_parameters": True})
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
-        engine.dispose()
-        yield url
+    # Not in pytest's own folder: as root the server runs as another user, and every pytest that starts on
+    # the machine closes that folder to others.
+    with tempfile.TemporaryDirectory(prefix="perfkit-plans-") as folder:
+        for url in server_url(str(Path(folder) / "server")):
+            _fill(url)
+            yield url
+
+
+def _fill(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(SETUP, execution_options={"no_parameters": True})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+    engine.dispose()
 
 
 @pytest.fixture
