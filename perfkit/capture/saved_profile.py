@@ -105,14 +105,19 @@ def profile_of_pstats(data: object, path: Path) -> CpuProfile:
 
 
 def profile_of_speedscope(
-    data: object, path: Path, *, leave_out: Callable[[str], bool] = lambda name: False
+    data: object,
+    path: Path,
+    *,
+    leave_out: Callable[[str], bool] = lambda name: False,
+    are_threads: bool = False,
 ) -> CpuProfile:
     """The profile that speedscope's format holds as weighted stacks.
 
     Args:
         data: what was read as JSON.
         path: for messages.
-        leave_out: told the name of a profile, which stands for a thread, whether to leave it out.
+        leave_out: told the name of each of the profiles in the file, says whether to leave it out.
+        are_threads: whether they stand for threads, each of which then gets an entry of its own.
 
     Raises:
         ProfileFileError: if it is something else, or a recording of events instead of stacks.
@@ -121,7 +126,7 @@ def profile_of_speedscope(
         assert isinstance(data, Mapping)
         labels = [_frame_label(frame) for frame in data["shared"]["frames"]]
         chosen = [p for p in data["profiles"] if not leave_out(p["name"])]
-        seen = [moments for profile in chosen for moments in _moments(profile, labels)]
+        seen = [moments for profile in chosen for moments in _moments(profile, labels, are_threads)]
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
         raise ProfileFileError(f"{path} is no profile of weighted stacks. Give {_KINDS}.") from None
     functions, stacks = functions_and_stacks(seen, has_sources=False)
@@ -172,10 +177,11 @@ def _frame_label(frame: Any) -> Label:
     return _label((frame.get("file") or "~", frame.get("line") or 0, frame["name"]))
 
 
-def _moments(profile: Any, labels: Sequence[Label]) -> list[Moments]:
+def _moments(profile: Any, labels: Sequence[Label], is_thread: bool) -> list[Moments]:
+    thread: tuple[Label, ...] = (("~", 0, f"{profile['name']}"),) if is_thread else ()
     unit_s = _UNITS_S[profile["unit"]] if profile["unit"] != "none" else 1.0
     found = []
     for stack, weight in zip(profile["samples"], profile["weights"], strict=True):
-        path = without_repeats(labels[number] for number in stack)
+        path = without_repeats([*thread, *(labels[number] for number in stack)])
         found.append(Moments((path,), float(weight) * unit_s, 1))
     return found

@@ -11,6 +11,7 @@ from perfkit.magics._seal import SealLastExpression
 from perfkit.magics.cells import CELL_MAGICS
 from perfkit.magics.explain_sql import explain_cell, is_sql
 from perfkit.magics.lines import COMPARE, VERIFY, LineMagic
+from perfkit.magics.pyspy import PYSPY
 from perfkit.magics.status import Status, status
 
 
@@ -20,7 +21,8 @@ class Extension:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._cell_magics = {magic.name: magic for magic in CELL_MAGICS}
-        self._line_magics = (VERIFY, COMPARE, LineMagic("perfkit", _STATUS_HELP, _no_arguments, self._status))
+        own_status = LineMagic("perfkit", _STATUS_HELP, _no_arguments, self._status)
+        self._line_magics = (VERIFY, COMPARE, PYSPY, own_status)
         self._meter = CellMeter(shell, self._cell_magics)
         # What rewritten cells call.
         self.begin, self.mark, self.seal = self._meter.begin, self._meter.mark, self._meter.seal

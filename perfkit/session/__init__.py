@@ -1,6 +1,7 @@
 """Where capture, rules, views and proof meet: measure, explain, compare, verify."""
 
 from perfkit.capture.saved_profile import ProfileFileError
+from perfkit.session.attaching import PySpyError, record_process
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain
@@ -21,6 +22,7 @@ __all__ = [
     "MeasurementNotEndedError",
     "ProfileDiff",
     "ProfileFileError",
+    "PySpyError",
     "Result",
     "SlowLog",
     "VerificationResult",
@@ -32,6 +34,7 @@ __all__ = [
     "log_slow",
     "measure",
     "read_profile",
+    "record_process",
     "save",
     "verify",
     "verify_async",
