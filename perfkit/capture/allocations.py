@@ -10,7 +10,7 @@ import ctypes
 import sys
 import tracemalloc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfkit.capture.call_site import code_location, is_user_file
@@ -30,7 +30,7 @@ class Allocations:
 
     peak_bytes: int | None = None
     growth_bytes: int | None = None
-    growth: tuple[AllocationDiff, ...] = ()
+    changes: Totals = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -98,7 +98,7 @@ class AllocationTracer:
         diffs = _differences(self._before, after)
         peak, notes = self._peak(is_ours)
         growth_bytes = sum(size for size, _ in diffs.values())
-        return Allocations(peak, growth_bytes, _largest(diffs), notes)
+        return Allocations(peak, growth_bytes, diffs, notes)
 
     def abandon(self) -> None:
         """End tracing if it was begun here and nobody else needs it, without a result."""
@@ -159,8 +159,11 @@ def _differences(before: Mapping[Place, tuple[int, int]], after: Mapping[Place, 
     return changes
 
 
-def _largest(changes: Totals) -> tuple[AllocationDiff, ...]:
-    """The lines that changed most, the user's and the libraries' each with a share of the room."""
+def largest_changes(changes: Totals) -> tuple[AllocationDiff, ...]:
+    """The lines that changed most, the user's and the libraries' each with a share of the room.
+
+    Reads source files: to be called when nothing is measured any more.
+    """
     ranked = sorted(changes.items(), key=lambda item: (-abs(item[1][0]), item[0]))
     users = [item for item in ranked if is_user_file(item[0][0])][:_LINES_KEPT]
     others = [item for item in ranked if not is_user_file(item[0][0])][:_LINES_KEPT]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfkit.model.location import CodeLocation
+from perfkit.model.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class MemoryProfile:
     growth: tuple[AllocationDiff, ...] = ()
     lines: tuple[LineMemory, ...] = ()
     statements: tuple[StatementMemory, ...] = ()
+    retention: Retention | None = None
     tracer_bytes: int | None = None
     garbage_bytes: int | None = None
     notes: tuple[str, ...] = ()

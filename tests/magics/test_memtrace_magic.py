@@ -69,3 +69,81 @@ def test_marks_show_nothing_of_their_own(notebook, mode):
 def test_a_cell_without_memtrace_is_not_marked(notebook):
     ran = notebook.run("%%diagnose\na = 3\nb = 4")
     assert "statements" not in memory(ran)
+
+
+KEEPERS = """
+import functools
+class Order:
+    def __init__(self, number):
+        self.lines = [number]
+store, cache = [], {}
+@functools.lru_cache(maxsize=None)
+def remembered(number):
+    return [number] * 50
+def fail():
+    rows = [Order(number) for number in range(2000)]
+    raise ValueError("on purpose")
+"""
+
+
+def kept(ran, type_name):
+    (growth,) = [item for item in memory(ran)["retention"]["types"] if item["type_name"] == type_name]
+    return growth
+
+
+@pytest.mark.parametrize(
+    ("cell", "type_name", "kind", "name"),
+    [
+        ("store.extend(Order(number) for number in range(2000))", "Order", "variable", "store"),
+        ("cache.update({number: 'x%d' % number * 50 for number in range(2000)})", "str", "variable", "cache"),
+        ("for number in range(2000):\n    remembered(number)", "list", "variable", "remembered"),
+        ("[Order(number) for number in range(2000)]", "Order", "result", "Out[{number}]"),
+        ("fail()", "Order", "exception", "sys.last_traceback"),
+    ],
+)
+def test_who_holds_what_stays_is_named(notebook, cell, type_name, kind, name):
+    notebook.run(KEEPERS)
+    notebook.run("1/0")  # the error of an earlier test must not hold anything
+    ran = notebook.run(f"%%memtrace\n{cell}")
+    growth = kept(ran, type_name)
+    number = ran.reply["execution_count"]
+    assert growth["count_diff"] >= 1990
+    assert growth["holder"]["kind"] == kind, growth
+    if kind != "exception":
+        assert growth["holder"]["name"] == name.format(number=number)
+    else:
+        assert growth["holder"]["name"].startswith("sys.last_")
+
+
+ORDERS = """
+import gc
+def orders():
+    gc.collect()
+    return sum(type(thing) is Order for thing in gc.get_objects())
+"""
+
+
+def test_the_way_to_let_go_of_a_result_is_true(notebook):
+    notebook.run(KEEPERS + ORDERS)
+    ran = notebook.run("%%memtrace\n[Order(number) for number in range(2000)]")
+    advice = f"%xdel _{ran.reply['execution_count']}"
+    assert f"{advice} lets go of it" in ran.bundles[-1]["text/plain"]
+    assert notebook.value("orders()") == 2000
+    notebook.run(advice)
+    assert notebook.value("orders()") == 0
+
+
+def test_the_way_to_let_go_of_an_error_is_true(notebook):
+    notebook.run(KEEPERS + ORDERS)
+    notebook.run("1/0")
+    ran = notebook.run("%%memtrace\nfail()")
+    assert "no leak of your code" in ran.bundles[-1]["text/plain"]
+    assert notebook.value("orders()") == 2000
+    notebook.run("1/0")
+    assert notebook.value("orders()") == 0
+
+
+def test_a_quiet_cell_leaves_nothing_worth_a_line(notebook):
+    notebook.run("%%memtrace\nx = 1")
+    ran = notebook.run("%%memtrace\nx = 2")
+    assert "What stays" not in ran.bundles[-1]["text/plain"]
