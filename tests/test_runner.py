@@ -38,10 +38,20 @@ def run(tmp_path):
     return run
 
 
-def kernels():
-    """Kernels that are children of this process."""
+def _kernels():
     children = psutil.Process().children(recursive=True)
-    return [child.pid for child in children if "ipykernel_launcher" in " ".join(child.cmdline())]
+    return {child.pid for child in children if "ipykernel_launcher" in " ".join(child.cmdline())}
+
+
+@pytest.fixture(autouse=True)
+def _others(monkeypatch):
+    """Kernels that other tests of this process keep for themselves."""
+    monkeypatch.setitem(globals(), "OTHERS", _kernels())
+
+
+def kernels():
+    """Kernels that this test has left running."""
+    return sorted(_kernels() - OTHERS)  # noqa: F821  set by the fixture above
 
 
 class TestRunning:

@@ -74,7 +74,9 @@ def test_pages_by_offset_that_get_slower_are_found_and_pages_by_key_are_not(post
 
     with postgres.connect() as connection:
         by_offset(connection)
-        slow, quick = found(lambda: by_offset(connection)), found(lambda: by_key(connection))
+        # The rule reads times, so a busy machine may hide it once, but not five times.
+        tries = (found(lambda: by_offset(connection)) for _ in range(5))
+        slow, quick = next(filter(None, tries), {}), found(lambda: by_key(connection))
 
     assert set(slow) == {"deep-offset"}
     assert slow["deep-offset"].loop.source_text == "for page in range(12):"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 from cpu_profiles import HOSTILE_NAMES, cell_profile, function, large_profile, profile
@@ -107,6 +108,7 @@ def test_a_snakeviz_of_another_layout_is_left_out_with_the_reason(tmp_path, monk
     (package / "__init__.py").write_text("")
     (package / "templates" / "viz.html").write_text("<html><head></head><body>Something new</body></html>")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "snakeviz", raising=False)  # another test may have imported the real one
     snakeviz._page.cache_clear()
     try:
         markup = str(snakeviz.iframe(cell_profile()))
