@@ -3,6 +3,7 @@
 import math
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_savings import MIN_SAVING_MS
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_trial import Outcome
@@ -74,6 +75,9 @@ def _compared(base: Runs, runs: Runs, note: str) -> tuple[ProofVerdict, str]:
     saved = 1 - runs.median_ms / base.median_ms if base.median_ms else 0.0
     if saved < MIN_SAVED_SHARE:
         return ProofVerdict.NO_HELP, f"{note} The statement is no faster with it.".strip()
+    if base.median_ms < MIN_SAVING_MS:
+        words = "The statement is fast here already: with so little data this says nothing about more."
+        return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
     if max(runs.times_ms) >= min(base.times_ms):
         return ProofVerdict.INCONCLUSIVE, f"{note} The times of the runs overlap.".strip()
     if _reads_much_more(base, runs):

@@ -134,7 +134,7 @@ def _refusal(
     if confirmed or not designs:
         return None
     sizes = ", ".join(
-        f"{item.name} ({item.rows:,.0f} rows, {item.size_bytes / 1e6:,.0f} MB)" for item in tables
+        f"{item.name} ({max(0, item.rows):,.0f} rows, {item.size_bytes / 1e6:,.0f} MB)" for item in tables
     )
     if not server.is_lab:
         held = _locks(designs, sizes)

@@ -43,7 +43,7 @@ def as_html(proof: Proof) -> Html:
         parts.append(
             table(_HEADERS, [*rows, *(_row(proof.base, item) for item in proof.attempts)], numeric=_NUMERIC)
         )
-    parts.extend(paragraph(note, quiet=True) for note in proof.notes)
+    parts.extend(paragraph(note, quiet=True) for note in _notes(proof))
     return join(parts)
 
 
@@ -61,7 +61,7 @@ def as_text(proof: Proof) -> str:
         lines.append(_line(item.verdict.upper(), item.what, ", ".join(cell for cell in cells if cell)))
         if item.reason:
             lines.append(f"{'':14}{item.reason}")
-    return "\n".join([*lines, *proof.notes])
+    return "\n".join([*lines, *_notes(proof)])
 
 
 def headline(proof: Proof) -> str:
@@ -119,6 +119,16 @@ def _what(item: Attempt) -> Html:
     if item.reason:
         parts.append(tag("div", item.reason, f"font-size:12px;{MUTED}"))
     return join(parts)
+
+
+def _notes(proof: Proof) -> list[str]:
+    """How much data it was tried on comes first: on other sizes other plans win."""
+    sizes = [
+        f"{table.name} ({'rows not counted' if table.rows < 0 else f'{table.rows:,.0f} rows'}, "
+        f"{megabytes(table.size_bytes)})"
+        for table in proof.tables
+    ]
+    return [*([f"Tried on {', '.join(sizes)}."] if sizes and proof.base else []), *proof.notes]
 
 
 def _measured(runs: Runs) -> str:

@@ -48,6 +48,16 @@ def test_a_tenth_faster_in_every_run_is_proved(attempt, verdict):
     assert attempt.verdict is verdict
 
 
+def test_a_statement_that_is_fast_anyway_proves_nothing():
+    design = index_design(SCAN, TABLE, (Key("user_id"),), equal=1, nodes=(0,))
+    used = plan(node("Index Scan", ms=0.01, index_name=design.name, relation_name="orders"))
+
+    attempt = judged(design, Runs((0.09,) * 3, (30,) * 3), Outcome(Runs((0.01,) * 3, (3,) * 3), used))
+
+    assert attempt.verdict is ProofVerdict.INCONCLUSIVE
+    assert "so little data" in attempt.reason
+
+
 def test_the_cost_of_writing_is_the_share_of_a_row_that_an_entry_is():
     assert judge_index((1.0, 1.0, 1.0)).write_share == pytest.approx((8 + 4) / (27 + 73))
 

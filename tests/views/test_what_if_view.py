@@ -7,7 +7,7 @@ import pytest
 from perfkit.model.builders import trace
 from perfkit.model.finding import Diagnosis
 from perfkit.model.plan_builders import node, plan
-from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs
+from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
 from perfkit.views import block, what_if
 
 HOSTILE = '<script>alert("x")</script>'
@@ -35,7 +35,8 @@ REJECTED = Attempt(
     ProofVerdict.REJECTED,
     "orders_pkey exists.",
 )
-PROOF = Proof(0, BASE, (PROVED, USELESS, REJECTED), notes=("All of it was rolled back.",))
+TABLES = (TriedTable("orders", 1e6, 137_000_000), TriedTable("new", -1, 8192))
+PROOF = Proof(0, BASE, (PROVED, USELESS, REJECTED), TABLES, notes=("All of it was rolled back.",))
 
 
 class Page(HTMLParser):
@@ -74,6 +75,7 @@ def test_every_attempt_stands_there_with_what_it_measured_and_why(render):
         assert text in shown
     for text in ("as it is", "orders (status)", "The planner does not use it.", "orders_pkey exists."):
         assert text in shown
+    assert "Tried on orders (1,000,000 rows, 137.0 MB), new (rows not counted, 8.2 kB)." in shown
     assert "All of it was rolled back." in shown
 
 
