@@ -75,13 +75,15 @@ def loads(text: str) -> Trace:
 
 def encode(value: Any) -> Any:
     """Plain JSON values for a dataclass of this package and everything in it; defaults are left out."""
+    if type(value) is str:
+        return _sendable(value)
     if value is None or type(value) in _PLAIN:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found = {}
         for (name, default), item in zip(_fields(type(value)), _values(type(value))(value), strict=True):
             if item is not default and item != default:
-                found[name] = item if type(item) in _PLAIN else encode(item)
+                found[name] = encode(item)
         return found
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
@@ -91,6 +93,11 @@ def encode(value: Any) -> Any:
             items.append(encode(item))  # noqa: PERF401  see above
         return items
     return value.value if isinstance(value, Enum) else value
+
+
+def _sendable(text: str) -> str:
+    """Lone surrogates as escapes: Jupyter cannot send them, and the whole report would be lost."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @functools.cache

@@ -93,3 +93,9 @@ def test_a_plan_of_two_hundred_levels_survives():
     one = planned_trace(deep)
 
     assert codec.loads(codec.dumps(one)) == one
+
+
+def test_lone_surrogates_do_not_keep_a_report_from_being_sent():
+    odd = Trace("lone \ud800 and é", "2026-01-01T00:00:00+00:00", 1.0, notes=("\udfff",))
+    sent = json.dumps(codec.trace_to_json(odd), ensure_ascii=False).encode("utf-8")
+    assert codec.trace_from_json(json.loads(sent)).name == "lone \\ud800 and é"
