@@ -33,7 +33,8 @@ def function_name(function: FunctionProfile) -> str:
     """
     location = function.location
     name = _BUILT_IN.sub(_built_in_name, location.function_name)
-    if name == "<module>" and location.source_text:
+    # The first line of a whole script says nothing of it.
+    if name == "<module>" and location.cell and location.source_text:
         name = location.source_text
     name = printable(name)
     return name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…"

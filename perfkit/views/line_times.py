@@ -39,7 +39,7 @@ def as_html(lines: Sequence[LineTime]) -> Html:
         for line, share in _with_shares(group):
             cells: list[Content] = [*_cells(line, share)]
             cells[3] = tag("span", bar(share, strong=share >= _STRONG, width_px=70), "white-space:nowrap")
-            cells[4] = tag("span", code(printable(line.location.source_text.expandtabs(4))), "white-space:pre")
+            cells[4] = tag("span", code(_cells(line, share)[4]), "white-space:pre")
             body.append(cells)
         parts += [section(title), table(_HEADERS, body, numeric=(0, 1, 2))]
     return join([*parts, paragraph(_NOTE, quiet=True)] if parts else [])

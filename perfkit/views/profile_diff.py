@@ -237,7 +237,7 @@ def _remarks(before: CpuProfile, after: CpuProfile, groups: _Groups) -> list[str
         net = sum(change.change_s for change in groups.small)
         sign = "+" if net >= 0 else "−"
         remarks.append(
-            f"{counted(len(groups.small), 'function')} changed by less than 1 %: "
+            f"{counted(len(groups.small), 'function')} changed by less than 1 % of the block: "
             f"{sign}{seconds_text(abs(net))} together."
         )
     if not _has_calls(before, after):

@@ -1,8 +1,11 @@
 """The table of a CPU profile: what it lists, in which order, and what it says beside."""
 
+from dataclasses import replace
+
 import pytest
 from cpu_profiles import HOSTILE_NAMES, cell_profile, function, large_profile, profile
 
+from perfkit.model.cpu import StackTime
 from perfkit.views import cpu
 from perfkit.views._functions import callees, function_name, outside_calls, place
 
@@ -90,6 +93,33 @@ def test_a_statement_of_a_cell_is_called_by_its_source():
         "<module>", path="/tmp/1.py", line=3, cell="In[7]", source_text="users_page(session)"
     )
     assert (function_name(statement), place(statement)) == ("users_page(session)", "In[7]:3")
+
+
+def test_a_whole_script_is_not_called_by_its_first_line():
+    script = function("<module>", path="/x/script.py", line=1, source_text="import sys")
+    assert function_name(script) == "<module>"
+
+
+def sampled_profile():
+    stacks = (StackTime((1, 2, 3), 0.1), StackTime((1, 2), 0.05))
+    return replace(cell_profile(), counts="samples", stacks=stacks)
+
+
+def test_a_sampled_profile_shows_samples_and_never_calls():
+    assert {"samples"} <= cpu.rows(sampled_profile())[0].keys()
+    assert not {"calls", "primitive_calls", "per_call_ms"} & cpu.rows(sampled_profile())[0].keys()
+    for shown in (cpu.as_text(sampled_profile()), str(cpu.as_html(sampled_profile()))):
+        assert "samples" in shown
+        assert "per call" not in shown
+        assert ">calls</th>" not in shown
+
+
+def test_a_profile_from_a_file_claims_no_share_of_the_wall_time():
+    saved = replace(cell_profile(), is_wall_known=False, engine="read from a.prof")
+    for shown in (cpu.as_text(saved), str(cpu.as_html(saved))):
+        assert "wall time" not in shown
+        assert "attributed" not in shown.replace("not attributed", "")
+        assert "read from a.prof" in shown
 
 
 def test_calls_from_the_block_are_what_no_recorded_caller_accounts_for():

@@ -1,10 +1,12 @@
 """The static chart: its boxes, its text alternative, its size."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from cpu_profiles import HOSTILE_NAMES, cell_profile, function, large_profile, profile
 
+from perfkit.model.cpu import StackTime
 from perfkit.views import flame
 
 
@@ -86,3 +88,11 @@ def test_hostile_names_are_escaped(name):
 
 def test_nothing_recorded_is_no_picture():
     assert str(flame.as_html(profile())) == ""
+
+
+def test_whole_paths_are_drawn_as_they_were_sampled_recursion_included():
+    functions = (function("a", own=0.1), function("b", own=0.3))
+    stacks = (StackTime((0, 1), 0.3), StackTime((1, 0, 1), 0.1))
+    drawn = flame.boxes(replace(profile(*functions), counts="samples", stacks=stacks))
+    below = [(box.depth, box.label.split()[0], round(box.share, 3)) for box in drawn if box.function]
+    assert below == [(1, "a", 0.75), (1, "b", 0.25), (2, "b", 0.75), (2, "a", 0.25), (3, "b", 0.25)]

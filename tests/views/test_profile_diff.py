@@ -34,7 +34,7 @@ def test_the_text_has_what_became_slower_before_what_became_faster():
     assert text.index("Slower") < text.index("query") < text.index("Faster") < text.index("page")
     assert "209 → 6 calls" in text
     assert "not called" in text
-    assert "1 function changed by less than 1 %" in text
+    assert "1 function changed by less than 1 % of the block" in text
 
 
 def test_equal_profiles_have_nothing_slower_or_faster():

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 from cpu_profiles import HOSTILE_NAMES, cell_profile, function, large_profile, profile
@@ -201,4 +202,14 @@ def test_a_large_profile_is_drawn(drawn):
     _, frame, _, errors = drawn(large_profile(7_000))
     frame.locator("rect").first.wait_for()
     assert frame.locator("rect").count() > 100
+    assert errors == []
+
+
+def test_a_sampled_profile_has_a_column_of_samples_and_no_time_per_call(drawn):
+    sampled = replace(cell_profile(), counts="samples")
+    _, frame, _, errors = drawn(sampled)
+    frame.locator("rect").first.wait_for()
+    assert frame.locator("#pstats-table th").first.text_content() == "samples"
+    cells = frame.locator("#pstats-table tbody tr").first.locator("td").all_text_contents()
+    assert (cells[2], cells[4]) == ("", "")
     assert errors == []
