@@ -43,6 +43,9 @@ _tokens = itertools.count(1)
 _finders: set[int] = set()
 
 
+_SENDERS = ("sqlalchemy.", "django.db.", "psycopg", "sqlite3")
+
+
 class Instruction(NamedTuple):
     """A place in the code, resolved to a line only when somebody wants to read it."""
 
@@ -108,13 +111,16 @@ class LoopFinder:
         self._ids = itertools.count(1)
         self._positions: dict[tuple[int, int, int | None], Position] = {}
 
-    def locate(self, frame: FrameType | None, key: object, serial: int) -> Position:
+    def locate(
+        self, frame: FrameType | None, key: object, serial: int, *, is_access: bool = False
+    ) -> Position:
         """Place one statement.
 
         Args:
             frame: the innermost frame to look at.
             key: the statement's shape; only statements of one shape form a loop.
             serial: number of the statement within the block.
+            is_access: whether reading an attribute sent it, which any library may do that walks over objects.
 
         Returns:
             The innermost line of the user's and the loop that is proved so far.
@@ -123,11 +129,16 @@ class LoopFinder:
         place = (self._token, key)
         for own, entered in _user_frames(frame):
             if entered is not None:
+                sender = _sender(frame) if is_access and call is None else entered
+                if sender is not entered and not self._visit(sender, place, serial)[1]:
+                    return self._position(own, None)  # eager loading, called by another library
                 visit, is_new = self._visit(entered, place, serial)
                 if not is_new:
                     # A library that loops over the user's callback, as pandas' apply does, is called from
                     # the line we want. One that loops for itself, as eager loading in chunks, is no loop.
-                    loop_id = self._prove(visit, own) if visit and call else None
+                    # A template or a serialiser that walks over objects is called from it as well.
+                    is_loop = call is not None or sender is not entered
+                    loop_id = self._prove(visit, own) if visit and is_loop else None
                     return self._position(call or own, loop_id)
             call = call or own
             visit, is_new = self._visit(own, place, serial)
@@ -185,6 +196,18 @@ class LoopFinder:
             # The deepest loop is proved first, so a later one never takes a statement away from it.
             self._first_of_loop.setdefault(visit.first_serial, visit.loop_id)
         return visit.loop_id
+
+
+def _sender(frame: FrameType | None) -> FrameType:
+    """The frame through which the library that sends was entered: the outermost of the innermost run."""
+    assert frame is not None
+    while frame.f_back is not None and _is_sender(frame.f_back):
+        frame = frame.f_back
+    return frame
+
+
+def _is_sender(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(_SENDERS)
 
 
 def _at(frame: FrameType) -> Instruction:

@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import functools
 import itertools
+import re
 import uuid
 
 # Only these: comparing or hashing an object of the user's would run the user's code.
@@ -15,7 +17,32 @@ _PLAIN = frozenset(
 # Hashing is linear in the length; a statement with a value of this size is never sent by mistake twice.
 _MAX_LENGTH = 65_536
 _MAX_VALUES = 2_000
+_MAX_TEXT = 10_000
+_PASTED = re.compile(r"""--[^\n]*|/\*.*?\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b""", re.DOTALL)
 _WHOLE, _TEXT, _FEW = {int}, {str}, 20
+
+
+@functools.lru_cache(maxsize=4096)
+def values_in_text(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Take out values that the program pasted into a text, so that one loop's texts become one shape.
+
+    Quick and rough, as it is asked for each new text while the block runs: comments go, numbers and strings
+    become `?`. What is shown comes from `fingerprint`.
+
+    Returns:
+        The text without values, and the values. A text of more than 10,000 characters is left as it is.
+    """
+    if len(statement) > _MAX_TEXT:
+        return statement, ()
+    values: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
+        if found[0].startswith(("--", "/*", '"')):
+            return found[0] if found[0].startswith('"') else ""
+        values.append(found[0])
+        return "?"
+
+    return _PASTED.sub(take, statement), tuple(values)
 
 
 class ParameterNames:

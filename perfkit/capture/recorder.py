@@ -13,8 +13,9 @@ from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.orm import NO_LOAD
 from perfkit.capture.overflow import Overflow
-from perfkit.capture.parameters import ParameterNames, digest
+from perfkit.capture.parameters import ParameterNames, digest, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
@@ -129,7 +130,11 @@ class Recorder:
 
     def place(self, record: Record, frame: FrameType | None) -> None:
         """Find the line and the loop of a statement whose shape is known."""
-        record.position = self._loops.locate(frame, record.shape_source, record.serial)
+        key, values = values_in_text(record.shape_source)
+        if values and record.parameters is not None:
+            record.parameters = hash((record.parameters, values))
+        is_access = record.load is not NO_LOAD
+        record.position = self._loops.locate(frame, key, record.serial, is_access=is_access)
 
     def sample(self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool) -> None:
         """Keep the first statement of its shape, if samples are wanted."""

@@ -50,25 +50,28 @@ def duplicate_query(trace: Trace, *, min_repeats: int = 2, poll_gap_ms: float = 
         min_repeats: equal statements, at least.
         poll_gap_ms: equal statements this far apart are taken for polling, in milliseconds.
     """
-    for members in _runs_without_write(trace.queries or ()):
+    for members in _runs_without_write(trace):
         if len(members) >= min_repeats and not _is_polling(members, poll_gap_ms):
             yield _finding(trace, members)
 
 
-def _runs_without_write(spans: tuple[QuerySpan, ...]) -> Iterator[list[Member]]:
-    """Equal statements, split wherever something was written."""
-    runs: dict[tuple[str, str], list[Member]] = {}
-    for index, span in enumerate(spans):
+def _runs_without_write(trace: Trace) -> Iterator[list[Member]]:
+    """Equal statements to one database, split wherever something was written."""
+    # Two pools may lead to two databases, as with shards or tenants: the same question, another answer.
+    pools = {use.connection_id: use.pool_id for use in trace.pool.uses} if trace.pool else {}
+    runs: dict[tuple[str, str, int], list[Member]] = {}
+    for index, span in enumerate(trace.queries or ()):
         if not is_read(span):
             yield from runs.values()
             runs = {}
         elif span.parameter_fingerprint is not None and _is_candidate(span):
-            runs.setdefault((span.fingerprint, span.parameter_fingerprint), []).append((index, span))
+            question = (span.fingerprint, span.parameter_fingerprint, pools.get(span.connection_id, 0))
+            runs.setdefault(question, []).append((index, span))
     yield from runs.values()
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    if span.status != "ok" or span.query_text in _PINGS:
+    if span.status != "ok" or span.query_text in _PINGS or span.column_load_kind == "refresh":
         return False
     return not (is_catalogue(span) or is_volatile(span))
 

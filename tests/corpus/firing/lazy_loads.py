@@ -137,7 +137,7 @@ def property_of_a_wrapper(session):
         card.shelf
 
 
-@fires(N, statements=9, kind=LAZY, wrong="A library's own loop is taken for SQLAlchemy's eager loading.")
+@fires(N, statements=9, kind=LAZY)
 def template(session):
     """A Jinja template walks the rows; the user's code only calls `render`."""
     page = jinja2.Template("{% for author in authors %}{{ author.books | length }}{% endfor %}")

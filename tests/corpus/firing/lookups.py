@@ -24,7 +24,7 @@ def core_statement_by_key(connection):
         connection.execute(select(Author.name).where(Author.id == key)).scalar_one()  # line
 
 
-@fires(N, statements=8, kind=REPEATED, wrong="Values within the text count as equal, and as eight shapes.")
+@fires(N, statements=8, kind=REPEATED)
 def text_with_the_value_inside(connection):
     """The value is pasted into the text: eight texts, one shape."""
     for key in range(1, 9):  # loop

@@ -138,7 +138,7 @@ def two_deliberate_lines(session):
     return seller, buyer
 
 
-@silent(statements=2, wrong="A refresh asks again on purpose, and is reported as a duplicate.")
+@silent(statements=2)
 def refresh_once(session):
     """One object is refreshed on purpose."""
     author = session.get(Author, 1)
