@@ -13,6 +13,7 @@ from perfkit.magics.explain_sql import explain_cell, is_sql
 from perfkit.magics.lines import COMPARE, VERIFY, LineMagic
 from perfkit.magics.pyspy import PYSPY
 from perfkit.magics.status import Status, status
+from perfkit.session import measure
 
 
 class Extension:
@@ -47,6 +48,9 @@ class Extension:
             self._register("cell", magic.name, self._as_cell_magic(magic))
         for line_magic in self._line_magics:
             self._register("line", line_magic.name, self._as_line_magic(line_magic))
+        # What a first block does once, such as looking for open connections, is done before the first cell.
+        with measure():
+            pass
 
     def unload(self) -> None:
         """Remove everything, and bring back magics of other packages that had the same names.
