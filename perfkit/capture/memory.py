@@ -3,7 +3,7 @@
 import gc
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from perfkit.capture.allocations import (
     return_free_memory,
 )
 from perfkit.capture.named_functions import Measurable
+from perfkit.capture.repeats import repeat
 from perfkit.capture.retention import RetentionWatch
 from perfkit.capture.rss import PeakMeter, RssSampler, resident_bytes
 from perfkit.capture.statement_memory import StatementMeter
@@ -131,6 +132,12 @@ class MemoryCollector:
             statements=self._statements.statements(self._start_s, self._baseline_bytes),
             notes=(*profile.notes, *self._notes),
         )
+
+    def repeated(self, profile: MemoryProfile, run: Callable[[], object], times: int) -> MemoryProfile:
+        """Run the block again after `stop`; adds what memory held after each run to what was measured."""
+        repeats = repeat(run, times, self._retention)
+        retention = self._retention.retention() if self._retention and profile.retention else None
+        return replace(profile, repeats=repeats, retention=retention)
 
     def _end_state(self, kernel_peak: int | None, samples: tuple[RssSample, ...]) -> MemoryProfile:
         tracer_bytes = tracemalloc.get_tracemalloc_memory() if self._tracer else None

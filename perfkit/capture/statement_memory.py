@@ -56,13 +56,15 @@ class StatementMeter:
         if statement is not None:
             self._ended.append(_Ended(statement, end_s, resident_bytes(), peak, traced))
 
-    def statements(self, start_s: float, baseline_bytes: int) -> tuple[StatementMemory, ...]:
-        """The statements that ran, in order.
+    def statements(self, start_s: float, baseline_bytes: int) -> tuple[StatementMemory, ...] | None:
+        """The statements that ran, in order; `None` if none was marked.
 
         Args:
             start_s: when the block began, on the monotonic clock.
             baseline_bytes: resident memory then.
         """
+        if not self._ended:
+            return None
         return tuple(_statement(item, start_s, baseline_bytes) for item in self._ended)
 
 

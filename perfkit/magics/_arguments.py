@@ -7,6 +7,7 @@ import math
 from IPython.core.error import UsageError
 
 from perfkit.magics._ipython import MagicError, usage
+from perfkit.model.memory_growth import MIN_POINTS, WARM_UP
 
 
 def statement_count(text: str) -> int:
@@ -25,6 +26,14 @@ def milliseconds(text: str) -> float:
     if 0 < value < math.inf:
         return value
     raise argparse.ArgumentTypeError(f"{text!r} is not a time in milliseconds; give a number such as 200")
+
+
+def repeat_count(text: str) -> int:
+    """How often to run a cell again: enough for a judgement."""
+    least = WARM_UP + MIN_POINTS
+    if text.isascii() and text.isdigit() and least <= int(text) <= 1000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} cannot be judged by; give a number from {least} to 1000")
 
 
 def add_name(parser: argparse.ArgumentParser) -> None:

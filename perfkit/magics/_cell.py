@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from perfkit.magics._ipython import CellResult, MagicError, Shell, show
 from perfkit.magics._magic import CellMagic, Run
+from perfkit.magics._repeat import Repetition
 from perfkit.session import Measurement, Result
 
 # A SIGINT during an await is seen by the event loop only when something wakes it (ipykernel issue 881). Five
@@ -26,6 +27,7 @@ class MeasuredCell:
     token: CellResult | None
     runs: tuple[Run, ...]
     measurement: Measurement
+    repetition: Repetition | None = None
     sealed: bool = False
     heartbeat: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -42,17 +44,27 @@ class MeasuredCell:
         """
         self._beat()
         try:
+            if self.repetition:
+                self.repetition.start()
             self.measurement.start()
         except BaseException as error:
             self._still()
+            if self.repetition:
+                self.repetition.stop()
             if isinstance(error, Exception):
                 raise MagicError(f"{self.typed} cannot measure this cell: {error}") from None
             raise
+        if self.repetition:
+            self.repetition.arm()
 
     def seal(self) -> None:
         """Stop the clock and the collectors. Idempotent."""
         self.sealed = True
+        if self.repetition:
+            self.repetition.disarm()
         self.measurement.seal()
+        if self.repetition:
+            self.repetition.stop()
         self._still()
 
     def _still(self) -> None:
@@ -102,7 +114,9 @@ class CellMeter:
             self._refuse_second(token, run.magic)
         number = self._shell.execution_count if token is None else token.execution_count
         parts = functools.reduce(operator.or_, (run.parts for run in runs))
-        cell = MeasuredCell(token, runs, parts.measurement(f"Cell In[{number}]"))
+        repeats = (run.arguments for run in runs if getattr(run.arguments, "repeat", None))
+        repetition = next((Repetition(self._shell, token, arguments) for arguments in repeats), None)
+        cell = MeasuredCell(token, runs, parts.measurement(f"Cell In[{number}]"), repetition)
         self._cells.append(cell)
         try:
             cell.start()
@@ -160,8 +174,10 @@ class CellMeter:
             )
 
     def _finish(self, cell: MeasuredCell, result: CellResult | None) -> None:
-        error = error_of(result)
+        error, refusal = error_of(result), None
         try:
+            if cell.repetition and error is None:
+                refusal = cell.repetition.run(cell.measurement)
             cell.measurement.stop(error)
         except KeyboardInterrupt:
             sys.stderr.write(f"{cell.typed} was interrupted before its report was ready.\n")
@@ -171,7 +187,7 @@ class CellMeter:
             if run.name:
                 self._shell.push({run.name: own})
             show(own)
-            failure = _show_more(run, own) or run.magic.check(own, run.arguments)
+            failure = _show_more(run, own) or run.magic.check(own, run.arguments) or refusal
             if failure is not None and result is not None and error is None:
                 self._fail(result, failure)
 

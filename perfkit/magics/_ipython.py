@@ -38,6 +38,15 @@ class DisplayHook(Protocol):
     exec_result: CellResult | None
 
 
+class Compiler(Protocol):
+    """IPython's compiler: the flags of future imports, and the name under which it knows a cell."""
+
+    flags: int
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """The file name of a cell's code."""
+
+
 class Events(Protocol):
     """Callbacks around cells."""
 
@@ -63,6 +72,7 @@ class Shell(Protocol):
     input_transformers_cleanup: list[Callable[[list[str]], list[str]]]
     ast_transformers: list[Any]
     displayhook: DisplayHook
+    compile: Compiler
     events: Events
     magics_manager: MagicsManager
 

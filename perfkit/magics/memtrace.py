@@ -2,11 +2,12 @@
 
 import argparse
 
-from perfkit.magics._arguments import add_name
-from perfkit.magics._ipython import Shell
+from perfkit.magics._arguments import add_name, repeat_count
+from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._namespace import named_functions
 from perfkit.magics._parts import Parts
+from perfkit.model.memory_growth import WARM_UP
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +25,22 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="no growth by line, which slows allocations and whose tables stand in the peak: the exact peak",
     )
+    parser.add_argument(
+        "--repeat",
+        metavar="N",
+        type=repeat_count,
+        help=f"run the cell N times more and judge whether memory grows; {WARM_UP} runs are warm-up",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --repeat: also a cell that writes files, data or runs programs",
+    )
 
 
 def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
+    if arguments.repeat and (arguments.peak or arguments.function):
+        raise MagicError("%%memtrace: --repeat goes without --peak and -f, which leave out what it needs.")
     functions = named_functions(shell, "%%memtrace", arguments.function)
     return Parts(memory="peak" if arguments.peak else True, functions=functions)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize, TransactionEvent
 from perfkit.model.location import CodeLocation
+from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
 from perfkit.model.trace import Trace
@@ -117,6 +118,12 @@ def pool(
 ) -> PoolActivity:
     """The loans of one block from one pool."""
     return PoolActivity(uses, (PoolSize(1, kind, size, max_overflow),))
+
+
+def memory_profile(peak_bytes: int = 0, kept_bytes: int = 0, **fields: Any) -> MemoryProfile:
+    """The memory of a block that began at 100 MB; sizes in bytes above that."""
+    base = 100_000_000
+    return MemoryProfile(base, base + peak_bytes, base + kept_bytes, "kernel", **fields)
 
 
 def trace(

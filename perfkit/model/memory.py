@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfkit.model.location import CodeLocation
+from perfkit.model.memory_growth import Repeats
 from perfkit.model.retention import Retention
 
 
@@ -75,8 +76,9 @@ class MemoryProfile:
     traced_growth_bytes: int | None = None
     growth: tuple[AllocationDiff, ...] = ()
     lines: tuple[LineMemory, ...] = ()
-    statements: tuple[StatementMemory, ...] = ()
+    statements: tuple[StatementMemory, ...] | None = None
     retention: Retention | None = None
+    repeats: Repeats | None = None
     tracer_bytes: int | None = None
     garbage_bytes: int | None = None
     notes: tuple[str, ...] = ()

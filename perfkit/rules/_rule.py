@@ -7,7 +7,17 @@ from typing import Literal
 from perfkit.model.finding import Finding, Severity
 from perfkit.model.trace import Trace
 
-Requirement = Literal["queries", "transactions", "pool", "plans", "cpu", "memory"]
+Requirement = Literal[
+    "queries",
+    "transactions",
+    "pool",
+    "plans",
+    "cpu",
+    "memory",
+    "memory.statements",
+    "memory.repeats",
+    "memory.retention",
+]
 Check = Callable[[Trace], Iterator[Finding]]
 
 # A finding is worth a line of its own when its saving is at least 5 % of the block or 5 ms
@@ -33,7 +43,10 @@ class Rule:
 
     def can_judge(self, trace: Trace) -> bool:
         """Whether the trace holds what this rule reads."""
-        return getattr(trace, self.requires) is not None
+        part: object = trace
+        for name in self.requires.split("."):
+            part = getattr(part, name, None)
+        return part is not None
 
 
 def severity_of(

@@ -1,7 +1,7 @@
 """Measuring one block: collectors start and stop around it, whatever happens in it."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -94,6 +94,17 @@ class Measurement:
         if self._duration_ms is None:
             self._duration_ms = (perf_counter() - self._start) * 1000
             self._stop_collectors()
+
+    def repeat(self, run: Callable[[], object], times: int) -> None:
+        """Run the block again after `seal`, to see whether its memory grows.
+
+        Args:
+            run: runs it once.
+            times: how often.
+        """
+        profile = self._stopped.get(self._memory)
+        if self._memory is not None and profile is not None:
+            self._stopped[self._memory] = self._memory.repeated(profile, run, times)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Finish: ask for the plans, put the trace together. Never raises into the user's code.

@@ -43,7 +43,7 @@ class Step:
 def steps(profile: MemoryProfile) -> list[Step]:
     """Every statement, in the order in which they ran."""
     found, before, held = [], 0, 0
-    for statement in profile.statements:
+    for statement in profile.statements or ():
         peak = statement.peak_bytes if statement.peak_bytes is not None else statement.end_bytes
         traced_peak, traced_end = statement.traced_peak_bytes, statement.traced_end_bytes
         found.append(
@@ -112,7 +112,7 @@ def as_html(profile: MemoryProfile) -> Html:
 
 
 def _shown(profile: MemoryProfile) -> tuple[Sequence[Step], str]:
-    if len(profile.statements) < 2:
+    if profile.statements is None or len(profile.statements) < 2:
         return (), ""  # the numbers of the whole cell say it already
     found = steps(profile)
     heavy = [step for step in found if step.weight_bytes >= _WORTH_A_ROW_BYTES]
@@ -124,7 +124,8 @@ def _shown(profile: MemoryProfile) -> tuple[Sequence[Step], str]:
 
 
 def _headers(profile: MemoryProfile) -> tuple[str, ...]:
-    return _TRACED_HEADERS if profile.statements[0].traced_end_bytes is not None else _HEADERS
+    first = profile.statements[0] if profile.statements else None
+    return _TRACED_HEADERS if first and first.traced_end_bytes is not None else _HEADERS
 
 
 def _cells(step: Step) -> list[str]:
