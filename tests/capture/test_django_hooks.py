@@ -11,7 +11,6 @@ from django.db.backends.signals import connection_created
 from django.db.utils import DatabaseError
 from django.test.utils import CaptureQueriesContext
 from django_shelf import Author, Book, Tag, empty, fill
-from plan_server import plan_server  # noqa: F401  the fixture that starts PostgreSQL
 from sqlalchemy.engine import make_url
 
 from perfkit.capture.queries import QueryCollector
@@ -252,7 +251,7 @@ def test_nested_blocks_each_count_their_own(alias):
     assert (len(recorded(work).spans), inner.count) == (2, 1)
 
 
-def test_a_new_connection_is_counted_without_its_upkeep(plan_server):  # noqa: F811
+def test_a_new_connection_is_counted_without_its_upkeep(plan_server):
     url = make_url(plan_server)
     connections.settings["postgresql"] |= {
         "HOST": url.query.get("host", url.host or ""),

@@ -4,7 +4,6 @@ import asyncio
 import threading
 
 import pytest
-from plan_server import plan_server  # noqa: F401  the fixture that starts PostgreSQL
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import OperationalError
@@ -255,7 +254,7 @@ def test_an_interrupt_while_the_pool_is_at_work_leaves_nothing(engine):
     assert [use.error_type for use in recorded(work).pool.uses] == ["KeyboardInterrupt"]
 
 
-def test_async_engines_lend_with_line_and_loop_and_set_up_nothing_that_is_counted(plan_server):  # noqa: F811
+def test_async_engines_lend_with_line_and_loop_and_set_up_nothing_that_is_counted(plan_server):
     async def main():
         engine = create_async_engine(plan_server, pool_size=2, pool_pre_ping=True)
 

@@ -6,7 +6,6 @@ import threading
 
 import psycopg
 import pytest
-from plan_server import plan_server  # noqa: F401  the fixture that starts PostgreSQL
 from psycopg import sql
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -37,7 +36,7 @@ def _psycopg_is_as_it_was():
 
 
 @pytest.fixture
-def address(plan_server):  # noqa: F811
+def address(plan_server):
     return plan_server.replace("postgresql+psycopg://", "postgresql://")
 
 
@@ -273,7 +272,7 @@ def test_composed_and_binary_statements_have_their_shape_and_their_loop(connecti
     assert binary.query_text == "SELECT ?"
 
 
-def test_what_sqlalchemy_sends_through_psycopg_is_counted_once(plan_server):  # noqa: F811
+def test_what_sqlalchemy_sends_through_psycopg_is_counted_once(plan_server):
     engine = create_engine(plan_server, pool_pre_ping=True)
 
     def work():
@@ -290,7 +289,7 @@ def test_what_sqlalchemy_sends_through_psycopg_is_counted_once(plan_server):  # 
     assert kinds(log) == ["begin", "commit"] * 2
 
 
-def test_a_raw_connection_of_an_engine_is_counted_by_the_driver(plan_server):  # noqa: F811
+def test_a_raw_connection_of_an_engine_is_counted_by_the_driver(plan_server):
     engine = create_engine(plan_server)
 
     def work():
@@ -305,7 +304,7 @@ def test_a_raw_connection_of_an_engine_is_counted_by_the_driver(plan_server):  #
     assert kinds(log) == ["begin", "rollback"]  # the pool takes back what was not committed
 
 
-def test_a_cursor_class_of_the_users_under_sqlalchemy_is_counted_once(plan_server):  # noqa: F811
+def test_a_cursor_class_of_the_users_under_sqlalchemy_is_counted_once(plan_server):
     class Logging(psycopg.Cursor):
         def execute(self, query, params=None, **options):
             return super().execute(query, params, **options)
@@ -318,7 +317,7 @@ def test_a_cursor_class_of_the_users_under_sqlalchemy_is_counted_once(plan_serve
     assert [span.driver for span in log.spans] == ["sqlalchemy"]
 
 
-def test_perfkits_own_statements_are_not_counted_by_the_driver_either(plan_server):  # noqa: F811
+def test_perfkits_own_statements_are_not_counted_by_the_driver_either(plan_server):
     engine = create_engine(plan_server)
 
     def work():
@@ -332,7 +331,7 @@ def test_perfkits_own_statements_are_not_counted_by_the_driver_either(plan_serve
     assert (log.spans, log.transactions) == ((), ())
 
 
-def test_what_a_users_listener_sends_is_the_users(plan_server):  # noqa: F811
+def test_what_a_users_listener_sends_is_the_users(plan_server):
     engine = create_engine(plan_server)
 
     @event.listens_for(engine, "connect")
@@ -345,7 +344,7 @@ def test_what_a_users_listener_sends_is_the_users(plan_server):  # noqa: F811
     assert [span.query_text for span in log.spans] == ["SET search_path TO public"]
 
 
-def test_an_async_engine_is_counted_once_and_its_raw_connection_by_the_driver(plan_server):  # noqa: F811
+def test_an_async_engine_is_counted_once_and_its_raw_connection_by_the_driver(plan_server):
     engine = create_async_engine(plan_server)
 
     async def main():
