@@ -244,10 +244,12 @@ def measure(
         "memory": bool(memory),
     }
     asked = [part for part, wanted in parts.items() if wanted]
+    # First what may refuse its arguments: the collector of statements has to be stopped once it is made.
+    cpu_collector = _cpu_collector(cpu, line_times)
     return Measurement(
         name,
         queries=QueryCollector(keep_samples=plans) if queries or plans else None,
-        cpu=_cpu_collector(cpu, line_times),
+        cpu=cpu_collector,
         memory=MemoryCollector(trace_allocations=memory is True, functions=functions) if memory else None,
         plans=plans,
         focus=focus or (asked[0] if len(asked) == 1 else "all"),
