@@ -14,11 +14,13 @@ from perfkit.capture.allocations import (
     return_free_memory,
 )
 from perfkit.capture.named_functions import Measurable
+from perfkit.capture.native import NativeRecorder
 from perfkit.capture.repeats import repeat
 from perfkit.capture.retention import RetentionWatch
 from perfkit.capture.rss import PeakMeter, RssSampler, resident_bytes
 from perfkit.capture.statement_memory import StatementMeter
 from perfkit.model.memory import LineMemory, MemoryProfile, RssSample
+from perfkit.model.native import NativeProfile
 from perfkit.model.retention import Retention
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class MemoryCollector:
         functions: functions to measure line by line with memory-profiler; see `named_functions.functions_in`.
             Allocations are then not traced: the tables would count as memory of the measured lines.
 
+        native: record the allocations of C code too, by memray, which must be installed.
+
     Raises:
         TypeError: if one of `functions` has no Python code to measure.
     """
@@ -55,10 +59,12 @@ class MemoryCollector:
         trace_allocations: bool = True,
         sample_over_time: bool = True,
         functions: Sequence[Measurable] = (),
+        native: bool = False,
     ) -> None:
         self._tracer = AllocationTracer() if trace_allocations and not functions else None
         self._is_growth_left_out = trace_allocations and bool(functions)
         self._sampler = RssSampler() if sample_over_time else None
+        self._native = NativeRecorder() if native else None
         self._meter = PeakMeter()
         self._statements = StatementMeter(self._meter, self._tracer)
         self._recorder = _line_recorder(functions)
@@ -90,6 +96,8 @@ class MemoryCollector:
         resident_bytes()  # the first call imports, which must not be traced
         if self._tracer:
             self._tracer.start()
+        if self._native:
+            self._native.start()
         self._baseline_bytes = resident_bytes()
         self._start_s = time.monotonic()
         self._meter.start()
@@ -111,6 +119,8 @@ class MemoryCollector:
         """
         if self._recorder:
             self._recorder.stop()
+        if self._native:
+            self._native.halt()
         self._statements.close()
         kernel_peak = self._meter.stop()
         duration_ms = (time.monotonic() - self._start_s) * 1000
@@ -127,6 +137,7 @@ class MemoryCollector:
         return replace(
             profile,
             lines=self._lines(),
+            native=self._native_profile(),
             retention=retention,
             growth=largest_changes(self._traced.changes),
             statements=self._statements.statements(self._start_s, self._baseline_bytes),
@@ -184,6 +195,18 @@ class MemoryCollector:
             self._notes.append(f"What stays could not be told: {type(error).__name__} in perfkit. {error}")
             return None
 
+    def _native_profile(self) -> NativeProfile | None:
+        if self._native is None:
+            return None
+        self._notes.append(
+            "memray's own memory is part of the resident sizes; measure without --native for those."
+        )
+        try:
+            return self._native.stop()
+        except Exception as error:
+            self._notes.append(f"memray's recording could not be read: {type(error).__name__}: {error}")
+            return None
+
     def _lines(self) -> tuple[LineMemory, ...]:
         if self._recorder is None:
             return ()
@@ -191,6 +214,8 @@ class MemoryCollector:
         return self._recorder.lines()
 
     def _abandon(self) -> None:
+        if self._native:
+            self._native.discard()
         if self._recorder:
             self._recorder.stop()
         self._meter.stop()

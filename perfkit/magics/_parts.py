@@ -11,6 +11,9 @@ from typing import Any, Literal
 from perfkit.model.trace import Trace
 from perfkit.session import CpuEngine, Measurement, measure
 
+# What tells more goes before what tells less.
+_MEMORY = (False, "peak", True, "native")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -19,12 +22,12 @@ class Parts:
     queries: bool = False
     plans: bool = False
     cpu: bool | CpuEngine = False
-    memory: bool | Literal["peak"] = False
+    memory: bool | Literal["peak", "native"] = False
     functions: tuple[Any, ...] = ()
     line_times: tuple[Any, ...] = ()
 
     def __or__(self, other: "Parts") -> "Parts":
-        memory = self.memory is True or other.memory is True or self.memory or other.memory
+        memory = max(self.memory, other.memory, key=_MEMORY.index)
         return Parts(
             queries=self.queries or other.queries,
             plans=self.plans or other.plans,

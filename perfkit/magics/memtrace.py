@@ -1,13 +1,19 @@
 """What `%%memtrace` takes, and what it measures."""
 
 import argparse
+from collections.abc import Iterator
+from typing import Literal
 
+from perfkit.capture.native import NativeUnavailableError, check_available
 from perfkit.magics._arguments import add_name, repeat_count
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import named_functions
+from perfkit.magics._namespace import named_functions, variable
 from perfkit.magics._parts import Parts
+from perfkit.model.memory import MemoryProfile
 from perfkit.model.memory_growth import WARM_UP
+from perfkit.model.trace import Trace
+from perfkit.session import Measurement, MemoryDiff, Result
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +32,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="no growth by line, which slows allocations and whose tables stand in the peak: the exact peak",
     )
     parser.add_argument(
+        "--native",
+        action="store_true",
+        help="who had allocated what at the peak, C code included, as a flame chart; needs memray",
+    )
+    parser.add_argument(
+        "--diff",
+        metavar="NAME",
+        help="compare with the memory result in this variable: in all, by line and by type",
+    )
+    parser.add_argument(
         "--repeat",
         metavar="N",
         type=repeat_count,
@@ -39,10 +55,48 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    if arguments.repeat and (arguments.peak or arguments.function):
-        raise MagicError("%%memtrace: --repeat goes without --peak and -f, which leave out what it needs.")
+    if arguments.repeat and (arguments.peak or arguments.function or arguments.native):
+        raise MagicError(
+            "%%memtrace: --repeat goes without --peak, --native and -f, which leave out what it needs."
+        )
+    if arguments.native:
+        _check_native(arguments)
+    if arguments.diff is not None:
+        # Looked up now: the cell may store its own result under the same name.
+        arguments.before = _memory_of(shell, arguments.diff)
     functions = named_functions(shell, "%%memtrace", arguments.function)
-    return Parts(memory="peak" if arguments.peak else True, functions=functions)
+    memory: bool | Literal["peak", "native"] = True
+    if arguments.native or arguments.peak:
+        memory = "native" if arguments.native else "peak"
+    return Parts(memory=memory, functions=functions)
+
+
+def _memory_of(shell: Shell, name: str) -> MemoryProfile:
+    found = variable(shell.user_ns, name)
+    if issubclass(type(found), Measurement):
+        found = found.result
+    if issubclass(type(found), Result):
+        found = found.trace
+    if not issubclass(type(found), Trace) or found.memory is None:
+        raise MagicError(f"%%memtrace: {name!r} holds no memory result. Store one by %%memtrace {name}.")
+    profile: MemoryProfile = found.memory
+    return profile
+
+
+def _follow(result: Result, arguments: argparse.Namespace) -> Iterator[object]:
+    if arguments.diff is not None and result.trace.memory is not None:
+        yield MemoryDiff(arguments.before, result.trace.memory, f"{arguments.diff} → {result.trace.name}")
+
+
+def _check_native(arguments: argparse.Namespace) -> None:
+    if arguments.peak or arguments.function:
+        raise MagicError(
+            "%%memtrace: --native goes without --peak and -f: what it records is in their sizes."
+        )
+    try:
+        check_available()
+    except NativeUnavailableError as error:
+        raise MagicError(f"%%memtrace: {error}") from None
 
 
 MEMTRACE = CellMagic(
@@ -51,4 +105,5 @@ MEMTRACE = CellMagic(
     "Show how much memory the cell takes: its peak, its course over time, and growth by line.",
     _arguments,
     _parts,
+    follow=_follow,
 )

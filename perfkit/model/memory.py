@@ -5,6 +5,7 @@ from typing import Literal
 
 from perfkit.model.location import CodeLocation
 from perfkit.model.memory_growth import Repeats
+from perfkit.model.native import NativeProfile
 from perfkit.model.retention import Retention
 
 
@@ -79,6 +80,7 @@ class MemoryProfile:
     statements: tuple[StatementMemory, ...] | None = None
     retention: Retention | None = None
     repeats: Repeats | None = None
+    native: NativeProfile | None = None
     tracer_bytes: int | None = None
     garbage_bytes: int | None = None
     notes: tuple[str, ...] = ()

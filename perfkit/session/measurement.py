@@ -212,7 +212,7 @@ def measure(
     *,
     queries: bool = True,
     cpu: bool | CpuEngine = False,
-    memory: bool | Literal["peak"] = False,
+    memory: bool | Literal["peak", "native"] = False,
     plans: bool = False,
     functions: Sequence[Measurable] = (),
     line_times: Sequence[Measurable] = (),
@@ -227,7 +227,8 @@ def measure(
         cpu: profile this thread: `"cprofile"` (what `True` means) counts every call, `"sampling"` looks at
             the stack every few milliseconds and slows nothing down.
         memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
-            line, which slows allocations several times.
+            line, which slows allocations several times; `"native"` records instead, by memray, who had
+            allocated what at the peak, C code included.
         plans: ask the database for the plan of each distinct statement after the block.
         functions: functions whose memory is measured line by line.
         line_times: functions that are timed line by line; function times are then sampled.
@@ -250,7 +251,11 @@ def measure(
         name,
         queries=QueryCollector(keep_samples=plans) if queries or plans else None,
         cpu=cpu_collector,
-        memory=MemoryCollector(trace_allocations=memory is True, functions=functions) if memory else None,
+        memory=(
+            MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")
+            if memory
+            else None
+        ),
         plans=plans,
         focus=focus or (asked[0] if len(asked) == 1 else "all"),
         target_ms=target_ms,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from perfkit.model.memory import AllocationDiff, LineMemory, MemoryProfile
-from perfkit.views import curve, memory_repeats, memory_statements, retention
+from perfkit.views import curve, memory_flame, memory_repeats, memory_statements, retention
 from perfkit.views._format import counted, megabytes
 from perfkit.views._html import Content, Html, code, details, join, paragraph, section, table, tag, tiles
 from perfkit.views.curve import Mark
@@ -74,6 +74,8 @@ def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
         shown = _worth_showing(group, top)
         lines += [_growth_text(diff) for diff in group[:shown]]
         lines += [_left_out(group[shown:])] if len(group) > shown else []
+    if profile.native is not None:
+        lines += ["", memory_flame.as_text(profile.native)]
     if profile.repeats is not None:
         lines += ["", memory_repeats.as_text(profile.repeats)]
     if profile.retention is not None:
@@ -106,6 +108,8 @@ def as_html(profile: MemoryProfile, marks: Sequence[Mark] = (), top: int = SHOWN
         parts += [section(title), body] if is_own else [details(title, body, is_open=is_most)]
     if profile.traced_peak_bytes is not None and not profile.growth:
         parts.append(paragraph("No line holds more memory than before.", quiet=True))
+    if profile.native is not None:
+        parts.append(memory_flame.as_html(profile.native))
     if profile.repeats is not None:
         parts.append(memory_repeats.as_html(profile.repeats))
     if profile.retention is not None:

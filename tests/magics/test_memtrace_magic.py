@@ -147,3 +147,26 @@ def test_a_quiet_cell_leaves_nothing_worth_a_line(notebook):
     notebook.run("%%memtrace\nx = 1")
     ran = notebook.run("%%memtrace\nx = 2")
     assert "What stays" not in ran.bundles[-1]["text/plain"]
+
+
+def test_two_results_stand_side_by_side(notebook):
+    notebook.run("%%memtrace old\nrows = [[number] for number in range(200_000)]")
+    ran = notebook.run("%%memtrace new --diff old\nrows = [[number] for number in range(100_000)]\n")
+    assert ran.status == "ok", ran.error
+    texts = [item["data"]["text/plain"] for item in ran.outputs if "data" in item]
+    (shown,) = [text for text in texts if text.startswith("old → new")]
+    assert "requested by Python, peak" in shown
+    assert "rows = [[number] for number in range(200_000)]" in shown
+    again = notebook.run("%%memtrace old --diff old\nx = 1")
+    assert again.status == "ok", again.error
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("nothing", "no variable 'nothing'"), ("x", "holds no memory result")]
+)
+def test_a_name_without_a_memory_result_is_told_before_the_cell_runs(notebook, name, words):
+    notebook.run("x = 1")
+    ran = notebook.run(f"%%memtrace --diff {name}\nprint('ran')")
+    assert ran.status == "error"
+    assert words in ran.error
+    assert "ran" not in ran.printed
