@@ -39,8 +39,14 @@ def run(tmp_path):
 
 
 def _kernels():
-    children = psutil.Process().children(recursive=True)
-    return {child.pid for child in children if "ipykernel_launcher" in " ".join(child.cmdline())}
+    return {child.pid for child in psutil.Process().children(recursive=True) if _is_kernel(child)}
+
+
+def _is_kernel(process):
+    try:
+        return "ipykernel_launcher" in " ".join(process.cmdline())
+    except psutil.Error:  # it has ended meanwhile
+        return False
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from perfkit.capture._sqlite3_classes import is_watched
+from perfkit.capture.call_site import is_user_file
 from perfkit.capture.live_objects import live_objects
 from perfkit.capture.recorder import Recorder, TransactionKind
 
@@ -154,10 +155,21 @@ def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:
     return True
 
 
-# The search takes 20 ms in a notebook, an empty cell 2 ms. Each connection holds a reference to its class, so
-# while their number is what it was when a search found nothing to watch, there is nothing new to find (unless
-# as many connections of a library's were closed since as the program opened).
+# The search takes 20 ms in a notebook, an empty cell 2 ms. Each connection refers to its class: while
+# their number is what it was when a search found nothing to watch, and no code of the user's has sqlite3
+# at hand, there is nothing new to find.
 _references_without = -1
+
+
+def _program_uses_sqlite3() -> bool:
+    """Whether a module of the user's, or the notebook, has imported sqlite3 or its `connect`."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", None)
+        if (names and names.get("sqlite3") is sqlite3) or (names and names.get("connect") is sqlite3.connect):
+            path = names.get("__file__")
+            if path is None or is_user_file(str(path)):
+                return True
+    return False
 
 
 def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:
@@ -166,7 +178,7 @@ def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:
     connections: list[sqlite3.Connection] = []
     owned: set[int] = set()
     references = sys.getrefcount(sqlite3.Connection)
-    if references == _references_without:
+    if references == _references_without and not _program_uses_sqlite3():
         return connections, owned
     for thing in live_objects([sqlite3.Connection, *_owners()]):
         if issubclass(type(thing), sqlite3.Connection):

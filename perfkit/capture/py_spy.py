@@ -4,9 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,21 +80,43 @@ def _command(program: str, pid: int, duration_s: float) -> list[str]:
 
 
 def _run(command: list[str], pid: int, duration_s: float) -> None:
-    process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process: subprocess.Popen[str] | None = None
     try:
+        with _interrupts_held():
+            process = _start(command)
         _, errors = process.communicate(timeout=duration_s + _GRACE_S)
     except subprocess.TimeoutExpired:
         raise PySpyError(
             f"py-spy did not come to an end, and was stopped: {duration_s:g} s were asked."
         ) from None
     finally:
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.kill()
             process.communicate()
     if process.returncode:
         raise PySpyError(_reason(errors, pid))
+
+
+def _start(command: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let a Ctrl-C wait: in the midst of a start it would lose sight of the new process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _reason(errors: str, pid: int) -> str:

@@ -15,6 +15,7 @@ FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 LINE = "rgba(128,128,128,.28)"
 SHADE = "rgba(128,128,128,.10)"
+_OWN_TEXT = "color:inherit;text-indent:0"
 MUTED = "opacity:.72"
 # Each pair reads with a contrast of at least 4.5 to 1 (WCAG AA).
 PILLS = {
@@ -124,7 +125,7 @@ def code(text: str) -> Html:
     return tag(
         "code",
         text,
-        f"{MONO};font-size:12px;background:{SHADE};padding:1px 4px;border-radius:4px;color:inherit;text-indent:0",
+        css(f"{MONO};font-size:12px;background:{SHADE}", "padding:1px 4px;border-radius:4px", _OWN_TEXT),
     )
 
 

@@ -28,6 +28,9 @@ def _case(program):
     return pytest.param(program, id=program.name, marks=marks)
 
 
+# These rules read times, which a busy machine stretches: a program that differs in nothing else is run again.
+TIMED = {"deep-offset", "connection-held-idle", "idle-in-transaction", "slow-query", "pool-exhausted"}
+MORE_TRIES = 4
 CASES = [_case(program) for program in programs(("sqlite", "postgresql"))]
 DJANGO = [_case(program) for program in programs(("django", "django-postgresql"))]
 
@@ -37,7 +40,11 @@ DJANGO = [_case(program) for program in programs(("django", "django-postgresql")
 def test_a_program_gets_its_verdict_its_lines_and_its_count(databases, program):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert judged(program, databases) == expected(program)
+        found = judged(program, databases)
+        for _ in range(MORE_TRIES):
+            if found.verdict ^ expected(program).verdict <= TIMED:
+                found = found if found == expected(program) else judged(program, databases)
+    assert found == expected(program)
 
 
 @pytest.fixture(scope="module")
