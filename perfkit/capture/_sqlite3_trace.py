@@ -26,6 +26,10 @@ _VALUES = re.compile(
     r"""|[xX]?'(?:[^']|'')*'|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+""",
     re.DOTALL,
 )
+# The search takes 20 ms in a notebook, an empty cell 2 ms. Each connection refers to its class: while
+# their number is what it was when a search found nothing to watch, and no code of the user's has sqlite3
+# at hand, there is nothing new to find.
+_references_without = -1
 _KINDS: dict[str, TransactionKind] = {
     "BEGIN": "begin", "COMMIT": "commit", "END": "commit", "ROLLBACK": "rollback",
 }  # fmt: skip
@@ -68,10 +72,16 @@ class Sqlite3Trace:
 
     def install(self) -> None:
         """Set the callback on every connection that has none and belongs to no library that we watch."""
+        global _references_without
+        references = sys.getrefcount(sqlite3.Connection)
+        if references == _references_without and not _program_uses_sqlite3():
+            return
         connections, owned = _live_connections()
-        for connection in connections:
-            if id(connection) not in owned and not is_watched(type(connection)):
-                self.watch(connection)
+        others = [thing for thing in connections if id(thing) not in owned and not is_watched(type(thing))]
+        for connection in others:
+            self.watch(connection)
+        if not others:
+            _references_without = references
 
     def remove(self) -> None:
         """Take the callbacks away from the connections that still are."""
@@ -155,12 +165,6 @@ def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:
     return True
 
 
-# The search takes 20 ms in a notebook, an empty cell 2 ms. Each connection refers to its class: while
-# their number is what it was when a search found nothing to watch, and no code of the user's has sqlite3
-# at hand, there is nothing new to find.
-_references_without = -1
-
-
 def _program_uses_sqlite3() -> bool:
     """Whether a module of the user's, or the notebook, has imported sqlite3 or its `connect`."""
     for module in list(sys.modules.values()):
@@ -174,28 +178,25 @@ def _program_uses_sqlite3() -> bool:
 
 def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:
     """Connections of sqlite3, and the numbers of those that a library watched elsewhere has in hand."""
-    global _references_without
     connections: list[sqlite3.Connection] = []
     owned: set[int] = set()
-    references = sys.getrefcount(sqlite3.Connection)
-    if references == _references_without and not _program_uses_sqlite3():
-        return connections, owned
     for thing in live_objects([sqlite3.Connection, *_owners()]):
         if issubclass(type(thing), sqlite3.Connection):
             connections.append(cast(sqlite3.Connection, thing))
         else:
             owned.update(id(referent) for referent in _reached(thing))
-    if all(id(connection) in owned for connection in connections):
-        _references_without = references
     return connections, owned
 
 
 def _reached(owner: Any) -> Iterable[Any]:
-    """What an owner holds, in its attributes or slots."""
+    """What an owner holds, in its attributes or slots, or in a dictionary there, as traitlets does."""
     for referent in gc.get_referents(owner):
         yield referent
         if type(referent) is dict:
-            yield from referent.values()
+            for value in list(referent.values()):
+                yield value
+                if type(value) is dict:
+                    yield from list(value.values())
 
 
 def _owners() -> list[type]:
