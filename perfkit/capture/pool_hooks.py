@@ -18,7 +18,7 @@ from perfkit.capture.recorder import Recorder
 # The requests that this thread or task waits for. SQLAlchemy's greenlets share their caller's context.
 _asking: ContextVar[tuple[tuple["PoolHooks", Loan], ...]] = ContextVar("perfkit_asking", default=())
 
-_DRIVERS = ("psycopg", "asyncpg", "sqlite3", "aiosqlite")
+_DRIVERS = ("perfkit", "psycopg", "asyncpg", "sqlite3", "aiosqlite")
 
 
 def is_pool_at_work(frame: FrameType) -> bool:

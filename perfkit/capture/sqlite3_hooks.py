@@ -19,6 +19,7 @@ from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, wa
 from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.fingerprint import operation_name
 from perfkit.capture.patches import Function, Patches
+from perfkit.capture.pool_hooks import caller_package
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import RowCount
@@ -66,7 +67,11 @@ class Sqlite3Hooks:
     def _connecting(self, original: Function) -> Function:
         @functools.wraps(original)
         def connect(*args: Any, **options: Any) -> Any:
-            if not self._is_active or _opener(_getframe(1)) in _OPENERS or len(args) > _FACTORY_POSITION:
+            if (
+                not self._is_active
+                or caller_package(_getframe(1)) in _OPENERS
+                or len(args) > _FACTORY_POSITION
+            ):
                 return original(*args, **options)
             factory = options.get("factory", sqlite3.Connection)
             if isinstance(factory, type) and issubclass(factory, sqlite3.Connection):
@@ -81,7 +86,7 @@ class Sqlite3Hooks:
         @functools.wraps(original)
         def raw_connection(engine: Any) -> Any:
             borrowed = original(engine)
-            if self._is_active and _opener(_getframe(1)) != "sqlalchemy":
+            if self._is_active and caller_package(_getframe(1)) != "sqlalchemy":
                 connection = borrowed.dbapi_connection
                 if type(connection) is sqlite3.Connection:
                     self._trace.watch(connection)
@@ -139,8 +144,3 @@ class Sqlite3Hooks:
 
     def _miss(self, error: Exception) -> None:
         self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")
-
-
-def _opener(frame: FrameType | None) -> str:
-    """The package of the code that opens a connection."""
-    return str(frame.f_globals.get("__name__")).partition(".")[0] if frame is not None else ""

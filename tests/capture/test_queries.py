@@ -1,6 +1,7 @@
 """Statements are counted exactly, on real databases, against oracles that know nothing of our hooks."""
 
 import asyncio
+import functools
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -473,3 +474,22 @@ def test_beyond_the_bound_threads_are_counted_exactly_too(tmp_path, few_kept):
     begins = sum(event.kind == "begin" for event in log.transactions) + log.more_transactions.begins
     assert len(log.spans) + sum(total.count for total in log.more) == 800
     assert begins == 8
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_a_connection_that_is_opened_in_nested_blocks_is_counted_once_then_and_later(tmp_path, blocks):
+    engine = create_engine(f"sqlite:///{tmp_path}/t.db")
+
+    def work():
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    nested = work
+    counts = []
+    for _ in range(blocks - 1):
+        nested = functools.partial(lambda inner: counts.append(len(recorded(inner).spans)), nested)
+    counts.append(len(recorded(nested).spans))
+    counts.append(len(recorded(work).spans))
+
+    engine.dispose()
+    assert counts == [1] * (blocks + 1)
