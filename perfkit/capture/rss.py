@@ -10,6 +10,8 @@ from perfkit.model.memory import RssSample
 
 _CHILD = Path(__file__).with_name("rss_child.py")
 _STOP_SECONDS = 5
+# Where Linux tells of processes; elsewhere, and in some containers, there is no such folder.
+PROC = Path("/proc")
 # The reset is believed if the mark then stands within this of the resident size.
 _RESET_SLACK_BYTES = 4_000_000
 
@@ -50,7 +52,7 @@ def reset_high_water() -> bool:
         Whether the mark now counts from here.
     """
     try:
-        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
+        descriptor = os.open(PROC / "self" / "clear_refs", os.O_WRONLY)
     except OSError:
         return False
     try:
@@ -65,7 +67,7 @@ def reset_high_water() -> bool:
 
 def _proc_status(field: str) -> int | None:
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - hot
+        with (PROC / "self" / "status").open(encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith(field):
                     return int(line.split()[1]) * 1024
@@ -144,10 +146,10 @@ class RssSampler:
         # An application that embeds Python names itself here, and must not be started a second time.
         if "py" not in Path(executable).name.lower():
             return problem
-        flags = ["-I", "-S"] if Path("/proc/self/statm").exists() else ["-I"]
+        flags = ["-I", "-S"] if (PROC / "self" / "statm").exists() else ["-I"]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own file
-                [executable, *flags, str(_CHILD), str(os.getpid())],
+                [executable, *flags, str(_CHILD), str(os.getpid()), str(PROC)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -4,8 +4,8 @@ A thread inside the measured process would starve while C code holds the GIL: it
 `list(range(1_000_000))` takes. This program has its own interpreter, and imports only the standard library
 where `/proc` exists, so that it is up within some 10 ms.
 
-Call: `python rss_child.py PID`. It writes `ready`, samples until its standard input gets a byte or is closed
-(which the measured process's death does too), then writes one line a sample: monotonic seconds, bytes.
+Call: `python rss_child.py PID PROC`. It writes `ready`, samples until its standard input gets a byte or is
+closed (which the measured process's death does too), then writes one line a sample: monotonic seconds, bytes.
 """
 
 import os
@@ -56,10 +56,15 @@ class SampleKeeper:
         self.interval_s *= 2
 
 
-def open_reader(pid: int) -> Callable[[], int]:
-    """A function that reads the resident memory of this process in bytes; it raises once that has ended."""
+def open_reader(pid: int, proc: str) -> Callable[[], int]:
+    """A function that reads the resident memory of this process in bytes; it raises once that has ended.
+
+    Args:
+        pid: of the process.
+        proc: where Linux tells of processes, such as `/proc`; where it is not, psutil is asked.
+    """
     try:
-        descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
+        descriptor = os.open(f"{proc}/{pid}/statm", os.O_RDONLY)
     except OSError:
         return _psutil_reader(pid)
     page_bytes = os.sysconf("SC_PAGE_SIZE")
@@ -76,7 +81,7 @@ def _psutil_reader(pid: int) -> Callable[[], int]:
 def main() -> None:
     """Sample until told to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    read = open_reader(int(sys.argv[1]))
+    read = open_reader(int(sys.argv[1]), sys.argv[2])
     stopped = threading.Event()
 
     def wait_for_word() -> None:
