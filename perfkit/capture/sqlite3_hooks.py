@@ -19,7 +19,6 @@ from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, wa
 from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.fingerprint import operation_name
 from perfkit.capture.patches import Function, Patches
-from perfkit.capture.pool_hooks import caller_package
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import RowCount
@@ -67,11 +66,7 @@ class Sqlite3Hooks:
     def _connecting(self, original: Function) -> Function:
         @functools.wraps(original)
         def connect(*args: Any, **options: Any) -> Any:
-            if (
-                not self._is_active
-                or caller_package(_getframe(1)) in _OPENERS
-                or len(args) > _FACTORY_POSITION
-            ):
+            if not self._is_active or _opener(_getframe(1)) in _OPENERS or len(args) > _FACTORY_POSITION:
                 return original(*args, **options)
             factory = options.get("factory", sqlite3.Connection)
             if isinstance(factory, type) and issubclass(factory, sqlite3.Connection):
@@ -86,7 +81,7 @@ class Sqlite3Hooks:
         @functools.wraps(original)
         def raw_connection(engine: Any) -> Any:
             borrowed = original(engine)
-            if self._is_active and caller_package(_getframe(1)) != "sqlalchemy":
+            if self._is_active and _opener(_getframe(1)) != "sqlalchemy":
                 connection = borrowed.dbapi_connection
                 if type(connection) is sqlite3.Connection:
                     self._trace.watch(connection)
@@ -144,3 +139,12 @@ class Sqlite3Hooks:
 
     def _miss(self, error: Exception) -> None:
         self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")
+
+
+def _opener(frame: FrameType | None) -> str:
+    """The package of the code that opens a connection, through the wrappers of blocks around this one."""
+    name = "perfkit"
+    while frame is not None and name == "perfkit":
+        name = str(frame.f_globals.get("__name__")).partition(".")[0]
+        frame = frame.f_back
+    return name
