@@ -52,7 +52,7 @@ def reset_high_water() -> bool:
         Whether the mark now counts from here.
     """
     try:
-        descriptor = os.open(PROC / "self" / "clear_refs", os.O_WRONLY)
+        descriptor = os.open(str(PROC / "self" / "clear_refs"), os.O_WRONLY)
     except OSError:
         return False
     try:

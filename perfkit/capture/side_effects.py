@@ -93,6 +93,7 @@ class SideEffectWatch:
 
     def _watch_descriptor(self, function: Function) -> Function:
         def noted(path: Any, flags: Any, *arguments: Any, **options: Any) -> Any:
+            # perfkit's own reset of the peak, between two statements, is one of these.
             is_device = type(path) is str and path.startswith(_NO_FILES)
             if type(flags) is int and flags & _WRITE_FLAGS and not is_device:
                 self._note("file opened for writing")
