@@ -135,7 +135,8 @@ def _is_host(frame: Frame) -> bool:
 
 
 def _is_python(frame: Frame) -> bool:
-    return frame[1].endswith(".py") or frame[1].startswith("<")
+    file_path = frame[1]  # memray calls the file of C code without debug information `<unknown>`
+    return file_path.endswith(".py") or (file_path.startswith("<") and file_path != "<unknown>")
 
 
 def _key(frame: Frame) -> Frame:

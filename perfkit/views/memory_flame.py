@@ -39,7 +39,7 @@ def boxes(profile: NativeProfile) -> list[Box]:
         if box.function is None:
             label = f"the block: {size}" if box.depth == 0 else f"below no function of yours: {size}"
         else:
-            label = f"{function_name(box.function)}  {size}  {place(box.function)}"
+            label = f"{function_name(box.function)}  {size}  {_where(box.function)}"
         found.append(replace(box, label=label))
     return found
 
@@ -59,7 +59,7 @@ def as_svg(profile: NativeProfile) -> str:
 def describe(profile: NativeProfile) -> str:
     """The chart in words: the heaviest path."""
     steps = [
-        f"{function_name(box.function)} at {place(box.function)}, {megabytes(box.share * profile.peak_bytes)}"
+        f"{function_name(box.function)} at {_where(box.function)}, {megabytes(box.share * profile.peak_bytes)}"
         for box in flame.heaviest_path(_as_times(profile))[:_SPOKEN_STEPS]
         if box.function is not None
     ]
@@ -108,6 +108,10 @@ def _cells(profile: NativeProfile) -> list[list[str]]:
         ]
         for row in rows(profile)[:_SHOWN]
     ]
+
+
+def _where(function: FunctionProfile) -> str:
+    return "C code" if function.location.file_path == "~" else place(function)
 
 
 def _place(profile: NativeProfile, number: int) -> str:
