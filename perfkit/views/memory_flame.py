@@ -58,8 +58,9 @@ def as_svg(profile: NativeProfile) -> str:
 
 def describe(profile: NativeProfile) -> str:
     """The chart in words: the heaviest path."""
+    whole = profile.peak_bytes
     steps = [
-        f"{function_name(box.function)} at {_where(box.function)}, {megabytes(box.share * profile.peak_bytes)}"
+        f"{function_name(box.function)} at {_where(box.function)}, {megabytes(box.share * whole)}"
         for box in flame.heaviest_path(_as_times(profile))[:_SPOKEN_STEPS]
         if box.function is not None
     ]
