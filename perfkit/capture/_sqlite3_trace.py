@@ -78,9 +78,8 @@ class Sqlite3Trace:
             return
         connections, owned = _live_connections()
         others = [thing for thing in connections if id(thing) not in owned and not is_watched(type(thing))]
-        for connection in others:
-            self.watch(connection)
-        if not others:
+        watched = [self.watch(connection) for connection in others]  # all of them, not up to the first
+        if not any(watched):
             _references_without = references
 
     def remove(self) -> None:
@@ -122,8 +121,12 @@ class Sqlite3Trace:
             for _, cursor, _ in list(self._at_work.values())
         )
 
-    def watch(self, connection: sqlite3.Connection) -> None:
-        """Set the callback, unless the connection has one or is another thread's."""
+    def watch(self, connection: sqlite3.Connection) -> bool:
+        """Set the callback, unless the connection has one or is another thread's.
+
+        Returns:
+            Whether the connection is one that this thread's code may use.
+        """
         with _lock:
             known = _callbacks(connection)
             tracer = next((callback for callback in known if type(callback) is _Tracer), None)
@@ -131,14 +134,15 @@ class Sqlite3Trace:
                 self._recorder.note(
                     "A sqlite3 connection has a callback of the program's own; its statements were not seen."
                 )
-                return
+                return True
             if tracer is None:
                 tracer = _Tracer(connection)
-                if not _set(connection, tracer):
-                    return
+                if not _is_bound_to_a_thread(connection) or not _set(connection, tracer):
+                    return False
             if self not in tracer.traces:
                 tracer.traces = (*tracer.traces, self)
                 self._tracers.append(tracer)
+            return True
 
 
 def _framing_kind(statement: str) -> TransactionKind | None:
@@ -154,6 +158,27 @@ def _keep(match: re.Match[str]) -> str:
 def _callbacks(connection: sqlite3.Connection) -> list[Any]:
     """What the connection refers to: with a callback of any kind, also sqlite3's own module."""
     return gc.get_referents(connection)
+
+
+def _is_bound_to_a_thread(connection: sqlite3.Connection) -> bool:
+    """Whether only the thread that opened the connection may use it, as sqlite3 has it by default.
+
+    Setting a callback waits for SQLite's lock while it holds Python's, and a statement that another thread is
+    running on the same connection holds SQLite's lock while its callback waits for Python's: neither would
+    ever go on. IPython's history is such a connection. So those that threads share are left alone.
+    """
+    refusals: list[sqlite3.ProgrammingError] = []
+
+    def use() -> None:
+        try:
+            sqlite3.Connection.cursor(connection).close()
+        except sqlite3.ProgrammingError as error:
+            refusals.append(error)
+
+    thread = threading.Thread(target=use, name="perfkit-sqlite3", daemon=True)
+    thread.start()
+    thread.join()
+    return bool(refusals)
 
 
 def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:

@@ -352,3 +352,12 @@ def test_a_connection_that_is_dropped_in_the_block_is_not_kept_alive(tmp_path):
         recorded(lambda: work(connections))
     else:
         connections[0].close()
+
+
+def test_a_connection_that_threads_share_is_left_alone_because_watching_it_could_stop_them_all():
+    shared = sqlite3.connect(":memory:", check_same_thread=False)
+
+    log = recorded(lambda: shared.execute("SELECT 1").fetchall())
+
+    shared.close()
+    assert log.spans == ()
