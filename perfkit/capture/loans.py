@@ -8,7 +8,6 @@ from perfkit.capture.loops import LoopFinder, Position
 from perfkit.capture.places import Places
 from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize
 
-
 # Loans that are kept one by one; a program that borrows more often repeats itself.
 _KEPT = 20_000
 

@@ -85,7 +85,7 @@ def test_the_sampler_process_is_gone_after_the_stop():
 def test_a_sampler_process_that_was_killed_costs_the_samples_only():
     sampler = RssSampler()
     sampler.start()
-    (child,) = psutil.Process().children()
+    (child,) = (c for c in psutil.Process().children() if "rss_child" in " ".join(c.cmdline()))
     child.kill()
     child.wait(timeout=10)
     assert sampler.stop() == ()
