@@ -40,10 +40,11 @@ def test_statements_are_told_apart_each_with_its_own_peak(notebook, options):
     assert [item["location"]["line_number"] for item in statements] == [2, 3, 4, 5, 7, 8, 9]
     assert {item["location"].get("cell") for item in statements} == {ran.label.removeprefix("Cell ")}
     by_line = {item["location"]["line_number"]: item for item in statements}
-    assert by_line[5]["peak_bytes"] - by_line[4]["end_bytes"] == pytest.approx(80 * MB, rel=0.05)
-    assert by_line[7]["end_bytes"] - by_line[5]["end_bytes"] == pytest.approx(60 * MB, rel=0.05)
+    # Resident memory: the allocator may keep or round up to a quarter more, which tracing does not see.
+    assert 76 * MB < by_line[5]["peak_bytes"] - by_line[4]["end_bytes"] < 104 * MB
+    assert 36 * MB < by_line[7]["end_bytes"] - by_line[5]["end_bytes"] < 64 * MB
     assert by_line[3]["peak_bytes"] < 3 * MB
-    assert memory(ran)["peak_bytes"] - memory(ran)["baseline_bytes"] == pytest.approx(80 * MB, rel=0.05)
+    assert 76 * MB < memory(ran)["peak_bytes"] - memory(ran)["baseline_bytes"] < 104 * MB
     if not options:
         assert by_line[5]["traced_peak_bytes"] == pytest.approx(80 * MB, rel=0.02)
         assert by_line[7]["traced_end_bytes"] == pytest.approx(60 * MB, rel=0.02)
