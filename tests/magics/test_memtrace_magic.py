@@ -40,7 +40,7 @@ def test_statements_are_told_apart_each_with_its_own_peak(notebook, options):
     assert [item["location"]["line_number"] for item in statements] == [2, 3, 4, 5, 7, 8, 9]
     assert {item["location"].get("cell") for item in statements} == {ran.label.removeprefix("Cell ")}
     by_line = {item["location"]["line_number"]: item for item in statements}
-    # Resident memory: the allocator may keep or round up to a quarter more, which tracing does not see.
+    # 99.9 MB was seen here in another environment, for a reason not yet known; tracing below is exact.
     assert 76 * MB < by_line[5]["peak_bytes"] - by_line[4]["end_bytes"] < 104 * MB
     assert 36 * MB < by_line[7]["end_bytes"] - by_line[5]["end_bytes"] < 64 * MB
     assert by_line[3]["peak_bytes"] < 3 * MB

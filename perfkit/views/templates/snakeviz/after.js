@@ -5,7 +5,8 @@
     try {
       draw(json);
     } catch (error) {
-      if (tries++ < 20) setTimeout(function () { window.redraw_vis(json); }, 250);
+      if (tries++ >= 20) throw error;
+      setTimeout(function () { window.redraw_vis(json); }, 250);
     }
   };
   window.addEventListener('resize', function () {
