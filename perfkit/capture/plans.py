@@ -36,6 +36,7 @@ def explain(
     parameters: Any = None,
     *,
     analyze: bool = True,
+    analyze_writes: bool = False,
     timeout_ms: float = DEFAULT_TIMEOUT_MS,
 ) -> Plan:
     """The plan of one statement.
@@ -49,6 +50,7 @@ def explain(
         statement: SQL text with `:name` parameters, or with the driver's own placeholders.
         parameters: a mapping for `:name`, otherwise what the driver takes. Values do not enter the plan.
         analyze: execute a statement that reads, to measure times and rows.
+        analyze_writes: execute a statement that writes too; it is rolled back.
         timeout_ms: when to stop executing and to fall back to a plan without times, in milliseconds.
 
     Returns:
@@ -60,7 +62,8 @@ def explain(
     """
     if not isinstance(statement, str):
         raise ExplainError(f"Give the statement as SQL text, not as {type(statement).__name__}.")
-    request = ExplainRequest(statement, parameters, analyze, timeout_ms, _style(statement, parameters))
+    style = _style(statement, parameters)
+    request = ExplainRequest(statement, parameters, analyze, timeout_ms, style, analyze_writes)
     try:
         return _on_connection(connectable, lambda connection: explain_with(connection, request))
     except ExplainError as error:
@@ -130,7 +133,11 @@ def _explain_sample(connection: Connection, sample: StatementSample, analyze: bo
     except ExplainError as error:
         return error
     return replace(
-        plan, fingerprint=sample.fingerprint, executions=sample.executions, call_site=sample.call_site
+        plan,
+        fingerprint=sample.fingerprint,
+        executions=sample.executions,
+        call_site=sample.call_site,
+        client_time_ms=mean_ms,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from perfkit.model.catalog import ForeignKey, Table
 from perfkit.model.location import CodeLocation
 from perfkit.model.plan_node import Buffers, NodeShare, PlanNode
 from perfkit.model.plan_times import plan_shares
@@ -38,6 +39,9 @@ class Plan:
     block sent it. `jit_time_ms` stands inside the nodes' times; planning, triggers and serialization do
     not. `settings` are the planner's settings that differ from their defaults, `attributes` what else the
     database said about the whole statement, under its own names. `notes` say what the plan cannot show.
+    `tables` and `foreign_keys` are what the catalogue says of the tables in it, empty where it was not asked.
+    `client_time_ms` is what one execution took in the measured block, as the program saw it, and
+    `parameter_types` the Python types of the values that were bound, in order.
     `after_query_ms` is what data-modifying CTEs did after the main query, `parents` leads from a node's
     number to the node above it; both are computed.
     """
@@ -57,6 +61,10 @@ class Plan:
     jit_time_ms: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    client_time_ms: float | None = None
+    parameter_types: tuple[str, ...] = ()
     after_query_ms: float = field(default=0.0, init=False, repr=False, compare=False)
     parents: Mapping[int, PlanNode] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -79,6 +87,16 @@ class Plan:
             if node.node_id == node_id:
                 return node
         raise KeyError(node_id)
+
+    def table_of(self, node: PlanNode) -> Table | None:
+        """What the catalogue says of a node's table; `None` where it has none or was not asked."""
+        for table in self.tables:
+            is_temporary = node.schema == "pg_temp" and table.schema.startswith("pg_temp")
+            if table.relation_name == node.relation_name and (
+                node.schema in (None, table.schema) or is_temporary
+            ):
+                return table
+        return None
 
     @property
     def duration_ms(self) -> float | None:

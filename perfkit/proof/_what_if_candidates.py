@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from perfkit.model.catalog import Index, Table
 from perfkit.model.index_candidate import MAX_COLUMNS, SORT_SHARE
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_conditions import SortColumn, sort_columns
 from perfkit.model.plan_savings import MIN_SAVING_MS, MIN_SAVING_SHARE
 from perfkit.model.plan_shape import is_limited, sort_above
 from perfkit.model.sql_names import quoted
-from perfkit.proof._what_if_catalog import Index, Table
 from perfkit.proof._what_if_conditions import (
     Expression,
     asked_order,

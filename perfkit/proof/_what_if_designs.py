@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from perfkit.model.catalog import Index, Table
 from perfkit.model.plan import PlanNode
 from perfkit.model.sql_names import quoted
 from perfkit.model.what_if import AttemptKind
-from perfkit.proof._what_if_catalog import Index, Table
 
 # What an expression is taken to need in an index: nobody has measured it yet.
 _EXPRESSION_BYTES = 16

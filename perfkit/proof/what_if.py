@@ -5,20 +5,19 @@ their writes wait. So every attempt has a transaction of its own, with time limi
 perfkit's lab are touched only when the person says so.
 """
 
-import functools
 from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.catalog import Table
+from perfkit.model.plan import Plan
 from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_candidates import index_designs
-from perfkit.proof._what_if_catalog import Table
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_planner import memory_designs, statistics_designs
 
@@ -84,22 +83,11 @@ def _proved(
 
 
 def _designs(connection: Connection, plan: Plan) -> tuple[list[Design], dict[str, Table], catalog.Server]:
-    tables: dict[str, Table] = {}
-
-    @functools.cache
-    def look_up(name: str, schema: str | None) -> Table | None:
-        found = catalog.table(connection, PlanNode(0, "", relation_name=name, schema=schema))
-        if found is not None:
-            tables[found.name.removeprefix("public.")] = found
-        return found
-
     with trial.rolled_back(connection):
         server = catalog.server(connection)
-        indexes = index_designs(plan, lambda scan: look_up(scan.relation_name or "", scan.schema))
-        others = [*statistics_designs(plan), *memory_designs(plan)]
-        for design in others:
-            if design.relation:
-                look_up(design.scan.relation_name or "", design.scan.schema)
+    tables = {table.shown_name: table for table in plan.tables}
+    indexes = index_designs(plan, plan.table_of)
+    others = [*statistics_designs(plan), *memory_designs(plan)]
     shared = (_with_share(connection, design) for design in indexes)
     return [*(design for design in shared if design is not None), *others], tables, server
 

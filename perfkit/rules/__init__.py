@@ -62,7 +62,16 @@ def _without_echoes(findings: list[Finding]) -> list[Finding]:
         mine = set(finding.offenders)
         if not any(_explains(other, finding, mine) for other in kept):
             kept.append(finding)
-    return kept
+    yielding = {rule.name: rule.yields_to for rule in all_rules()}
+    return [finding for finding in kept if not _is_symptom(finding, kept, yielding.get(finding.rule, ()))]
+
+
+def _is_symptom(finding: Finding, findings: list[Finding], causes: tuple[str, ...]) -> bool:
+    """Whether a rule that this one yields to speaks about the same node of the same plan."""
+    return finding.plan is not None and any(
+        other.rule in causes and other.plan == finding.plan and other.offenders[:1] == finding.offenders[:1]
+        for other in findings
+    )
 
 
 def _explains(earlier: Finding, later: Finding, offenders: set[int]) -> bool:

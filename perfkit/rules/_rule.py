@@ -32,7 +32,11 @@ ROUND_TRIP_MS = 1.0
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. Its module's docstring is its documentation, its check's keyword arguments its thresholds."""
+    """One rule. Its module's docstring is its documentation, its check's keyword arguments its thresholds.
+
+    `yields_to` are the names of rules about plans that know the cause where this one sees a symptom: what
+    they say about a node is said instead of this.
+    """
 
     code: str
     name: str
@@ -40,6 +44,7 @@ class Rule:
     check: Check
     fires_on: tuple[Trace, ...]
     silent_on: tuple[Trace, ...]
+    yields_to: tuple[str, ...] = ()
 
     def can_judge(self, trace: Trace) -> bool:
         """Whether the trace holds what this rule reads."""

@@ -16,6 +16,7 @@ def explain(
     parameters: Any = None,
     *,
     analyze: bool = True,
+    analyze_writes: bool = False,
     prove: bool = False,
     confirm: bool = False,
 ) -> Result:
@@ -26,7 +27,9 @@ def explain(
         statement: SQL text with `:name` parameters, or a SQLAlchemy statement.
         parameters: values by name.
         analyze: execute the statement to learn real rows and times, in a transaction that is rolled back.
-            Statements that write are planned only, never executed.
+            Statements that write are planned only, unless `analyze_writes` says otherwise.
+        analyze_writes: execute a statement that writes too, in the transaction that is rolled back. Sequences
+            stay advanced, and tables keep the room that the rows had taken.
         prove: try indexes, statistics and memory for what is slow, on PostgreSQL, each in a transaction that
             is rolled back, and measure. While an index is tried, writes to its table wait.
         confirm: with `prove`, that the server need not be perfkit's lab and tables may be larger than 1 GB.
@@ -40,7 +43,7 @@ def explain(
     """
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     start = perf_counter()
-    plan = plans.explain(connectable, statement, parameters, analyze=analyze)
+    plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
     duration_ms = (perf_counter() - start) * 1000
     proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm),) if prove else None
     return Result(Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs), "plans")

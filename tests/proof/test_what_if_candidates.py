@@ -2,16 +2,17 @@
 
 import pytest
 
+from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan_builders import node, plan
 from perfkit.proof._what_if_candidates import index_designs
-from perfkit.proof._what_if_catalog import Index, Table
 
 WIDTHS = {"id": 4, "tenant": 4, "status": 6, "amount": 4, "created_at": 8, "note": 200, "code": 12}
 EQUAL, LATE = "(o.tenant = 7)", "(o.created_at >= '2025-01-01'::timestamp)"
 
 
 def table(*indexes, rows=1e6, kind="r", is_partition=False):
-    return Table("orders", rows, 10**8, kind, is_partition, WIDTHS, {"status": 3.0}, indexes)
+    columns = tuple(Column(n, "int", width, 3.0 if n == "status" else None) for n, width in WIDTHS.items())
+    return Table("orders", rows, 10**8, kind, is_partition, columns, indexes)
 
 
 def index(name, *keys, **fields):

@@ -2,15 +2,16 @@
 
 import pytest
 
+from perfkit.model.catalog import Column, Table
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.what_if import ProofVerdict, Runs
-from perfkit.proof._what_if_catalog import Table
 from perfkit.proof._what_if_designs import Design, Key, index_design
 from perfkit.proof._what_if_trial import Outcome
 from perfkit.proof._what_if_verdict import judged, ranked
 
 SCAN = node("Seq Scan", ms=90, rows=15, planned=1, relation_name="orders")
-TABLE = Table("orders", 1e6, 10**8, "r", False, {"id": 4, "user_id": 4, "note": 65}, {}, ())
+COLUMNS = (Column("id", "int", 4), Column("user_id", "int", 4), Column("note", "text", 65))
+TABLE = Table("orders", 1e6, 10**8, "r", False, COLUMNS, ())
 BASE = Runs((90.0, 94.0, 97.0), (1000, 1000, 1000))
 MEMORY = Design("setting", "work_mem = 64 MB", (), "", SCAN, (0,), "")
 

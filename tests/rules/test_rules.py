@@ -122,3 +122,8 @@ def test_a_slow_statement_is_reported_by_its_cause_where_one_is_known():
     unread = query("SELECT * FROM posts", duration_ms=900.0, returned_rows=50_000, consumed_rows=20)
 
     assert [finding.rule for finding in diagnose(trace(unread)).findings] == ["unbounded-result"]
+
+
+@EACH
+def test_a_rule_yields_only_to_rules_that_exist(rule):
+    assert [name for name in rule.yields_to if find_rule(name) is None] == []

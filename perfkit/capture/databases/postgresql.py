@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.capture.databases.errors import ExplainError, explain_error, sqlstate
 from perfkit.capture.databases.literals import hide_values
+from perfkit.capture.databases.postgresql_catalog import catalog_facts
 from perfkit.capture.databases.request import ExplainRequest
 from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
 from perfkit.model.plan import Plan
@@ -49,7 +50,7 @@ def explain(connection: Connection, request: ExplainRequest) -> Plan:
     with _savepoint(connection):
         if not request.analyze:
             return _ask(connection, request, PLAIN_PREFIX)
-        if kind.is_write:
+        if kind.is_write and not request.analyze_writes:
             return _plain(connection, request, _NOT_EXECUTED)
         try:
             return _ask(connection, request, ANALYZE_PREFIX)
@@ -79,25 +80,27 @@ def _plain(connection: Connection, request: ExplainRequest, note: str) -> Plan:
 
 def _ask(connection: Connection, request: ExplainRequest, prefix: str) -> Plan:
     try:
-        connection.exec_driver_sql(_settings(request.timeout_ms))
+        connection.exec_driver_sql(_settings(request))
         answer = request.run(connection, prefix).scalar()
     except DBAPIError as error:
         raise _reason(error, request, prefix) from None
     except SQLAlchemyError as error:
         raise explain_error(error) from None
     try:
-        return read_postgresql_plan(_shown(answer, request), request.statement)
+        plan = read_postgresql_plan(_shown(answer, request), request.statement)
     except PlanFormatError as error:
         raise ExplainError(f"The database answered something else. {error}") from None
+    tables, foreign_keys = catalog_facts(connection, plan)
+    return replace(plan, tables=tables, foreign_keys=foreign_keys, parameter_types=request.parameter_types)
 
 
-def _settings(timeout_ms: float) -> str:
+def _settings(request: ExplainRequest) -> str:
     """Set until the rollback. Strings are read by the standard, as they were when statements were counted."""
     settings = {
-        "transaction_read_only": "on",
+        "transaction_read_only": "off" if request.analyze_writes else "on",
         "standard_conforming_strings": "on",
         "lock_timeout": LOCK_TIMEOUT_MS,
-        "statement_timeout": max(1, round(timeout_ms)),
+        "statement_timeout": max(1, round(request.timeout_ms)),
     }
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
 

@@ -19,7 +19,8 @@ class ExplainRequest:
 
     `style` says how the text is to be read: `named` has `:name` parameters and `parameters` is a mapping,
     `driver` has the driver's own placeholders (and `%%` for `%` where the driver wants that), `plain` has
-    none. `timeout_ms` bounds the execution that `analyze` asks for.
+    none. `timeout_ms` bounds the execution that `analyze` asks for. `analyze_writes` also executes what may
+    write; it is rolled back.
     """
 
     statement: str
@@ -27,11 +28,20 @@ class ExplainRequest:
     analyze: bool
     timeout_ms: float
     style: TextStyle
+    analyze_writes: bool = False
 
     @property
     def has_parameters(self) -> bool:
         """Whether values are bound to the statement."""
         return isinstance(self.parameters, Mapping | list | tuple) and len(self.parameters) > 0
+
+    @property
+    def parameter_types(self) -> tuple[str, ...]:
+        """The Python types of the values that are bound, in order, such as `int` or `decimal.Decimal`."""
+        if not self.has_parameters:
+            return ()
+        values = self.parameters.values() if isinstance(self.parameters, Mapping) else self.parameters
+        return tuple(_type_name(type(value)) for value in values)
 
     def run(self, connection: Connection, prefix: str) -> CursorResult[Any]:
         """Execute the statement with `prefix` before it, through the driver's own parameter binding."""
@@ -42,3 +52,7 @@ class ExplainRequest:
             return connection.exec_driver_sql(statement, self.parameters if self.has_parameters else None)
         # Without values no driver may look for placeholders: `LIKE 'a%'` is nothing but text.
         return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def _type_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,153 @@
+"""What PostgreSQL's catalogue says about the tables of a plan. Everything here only reads."""
+
+import json
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from perfkit.model.catalog import Column, ForeignKey, Index, Table
+from perfkit.model.plan import Plan
+from perfkit.model.sql_names import quoted
+
+# A plan over more tables than this is one over partitions; the first ones tell what the others are like.
+MAX_TABLES = 40
+_TABLES = """
+SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.oid), c.relkind::text,
+       c.relispartition, pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid),
+       pg_stat_get_mod_since_analyze(c.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_statistic s WHERE s.starelid = c.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END)
+    IN (SELECT name, coalesce(schema, n.nspname)
+        FROM json_to_recordset(%(names)s::json) AS wanted(name text, schema text)
+        WHERE schema IS NOT NULL OR pg_table_is_visible(c.oid))
+"""
+_COLUMNS = """
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
+       coalesce(s.avg_width, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END), s.n_distinct, s.correlation,
+       l.collname, NOT a.attnotnull
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+LEFT JOIN LATERAL (
+    SELECT max(avg_width) AS avg_width, max(n_distinct) AS n_distinct, max(correlation) AS correlation
+    FROM pg_catalog.pg_stats p
+    WHERE p.schemaname = n.nspname AND p.tablename = c.relname AND p.attname = a.attname
+) s ON true
+WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+_INDEXES = """
+SELECT i.indrelid, c.relname, m.amname, i.indisvalid, pg_get_expr(i.indpred, i.indrelid),
+       ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnatts) k),
+       i.indnkeyatts,
+       ARRAY(SELECT CASE WHEN o.opcdefault THEN '' ELSE o.opcname::text END
+             FROM unnest(i.indclass::oid[]) WITH ORDINALITY AS u(opclass, position)
+             JOIN pg_catalog.pg_opclass o ON o.oid = u.opclass ORDER BY u.position),
+       i.indoption::int[], i.indisunique, pg_relation_size(i.indexrelid),
+       pg_stat_get_numscans(i.indexrelid)
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am m ON m.oid = c.relam
+WHERE i.indrelid = ANY (%(oids)s::oid[]) ORDER BY i.indrelid, c.relname
+"""
+_FOREIGN_KEYS = """
+SELECT k.conname, k.conrelid::regclass::text,
+       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u(number, position)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
+             ORDER BY u.position),
+       k.confrelid::regclass::text,
+       EXISTS (SELECT FROM pg_catalog.pg_index i
+               WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
+                 AND (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+                 AND (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] <@ k.conkey),
+       k.condeferred
+FROM pg_catalog.pg_constraint k
+WHERE k.contype = 'f' AND (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
+ORDER BY k.conname
+"""
+
+
+def catalog_facts(connection: Connection, plan: Plan) -> tuple[tuple[Table, ...], tuple[ForeignKey, ...]]:
+    """Look up the tables of a plan.
+
+    Args:
+        connection: where the plan was made, in a transaction whose end the caller sees to.
+        plan: its nodes name the tables.
+
+    Returns:
+        The tables, up to 40 of them, and the foreign keys to and from them.
+    """
+    names = dict.fromkeys((node.relation_name, node.schema) for node in plan.nodes() if node.relation_name)
+    wanted = [{"name": name, "schema": schema} for name, schema in names][:MAX_TABLES]
+    return _facts(connection, wanted) if wanted else ((), ())
+
+
+def _facts(
+    connection: Connection, wanted: list[dict[str, str | None]]
+) -> tuple[tuple[Table, ...], tuple[ForeignKey, ...]]:
+    rows = connection.exec_driver_sql(_TABLES, {"names": json.dumps(wanted)}).all()
+    oids = {"oids": [row[0] for row in rows]}
+    columns: dict[int, list[Column]] = {}
+    for oid, *column in connection.exec_driver_sql(_COLUMNS, oids):
+        columns.setdefault(oid, []).append(Column(*column))
+    indexes: dict[int, list[Index]] = {}
+    for oid, *index in connection.exec_driver_sql(_INDEXES, oids):
+        indexes.setdefault(oid, []).append(_index(*index))
+    keys = (
+        ForeignKey(name, table, tuple(names), referenced, is_indexed, is_deferred)
+        for name, table, names, referenced, is_indexed, is_deferred in connection.exec_driver_sql(
+            _FOREIGN_KEYS, oids
+        )
+    )
+    tables = (_table(row, tuple(columns.get(row[0], ())), tuple(indexes.get(row[0], ()))) for row in rows)
+    return tuple(tables), tuple(keys)
+
+
+def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
+    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, analyzed, extended = row
+    return Table(
+        f"{quoted(schema)}.{quoted(name)}",
+        float(rows),
+        size,
+        kind,
+        is_partition,
+        columns,
+        indexes,
+        schema=schema,
+        relation_name=name,
+        pages=pages,
+        live_rows=float(live),
+        dead_rows=float(dead),
+        modified_rows=float(modified),
+        is_analyzed=analyzed,
+        has_extended_statistics=extended,
+    )
+
+
+def _index(
+    name: str,
+    method: str,
+    is_valid: bool,
+    predicate: str | None,
+    definitions: list[str],
+    keys: int,
+    opclasses: list[str],
+    options: list[int],
+    is_unique: bool,
+    size_bytes: int,
+    scans: int,
+) -> Index:
+    return Index(
+        name,
+        method,
+        is_valid,
+        predicate,
+        tuple(definitions[:keys]),
+        tuple(definitions[keys:]),
+        tuple(opclasses[:keys]),
+        tuple(bool(option & 1) for option in options[:keys]),
+        is_unique,
+        size_bytes,
+        scans,
+    )

@@ -1,0 +1,1 @@
+"""One file a rule about plans, named like the rule's module."""
