@@ -55,23 +55,32 @@ def environment(version: str, shared: pytest.TempPathFactory) -> Path | None:
         `None` where this machine has no such Python.
     """
     python = interpreter(version)
-    if python is None:
-        return None
+    return None if python is None else _environment(f"python-{version}", python, shared)
+
+
+def environment_with(packages: tuple[str, ...], shared: pytest.TempPathFactory) -> Path:
+    """The folder with the programs of an environment of this Python that holds these packages alone."""
+    return _environment("-".join(packages), sys.executable, shared, packages)
+
+
+def _environment(
+    name: str, python: str, shared: pytest.TempPathFactory, packages: tuple[str, ...] = ()
+) -> Path:
     base = shared.getbasetemp()
     run = base.parent if base.name.startswith("popen-") else base
-    folder = run / f"python-{version}"
-    with waiting_for(FileLock(run / f"python-{version}.lock"), "Another process installs the wheel"):
+    folder = run / name
+    with waiting_for(FileLock(run / f"{name}.lock"), "Another process makes this environment"):
         if not (folder / _DONE).exists():
-            _install(python, folder)
+            subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+            _install(folder, packages)
     return Path(venv.EnvBuilder().ensure_directories(folder).bin_path)
 
 
-def _install(python: str, folder: Path) -> None:
-    subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-    programs = Path(venv.EnvBuilder().ensure_directories(folder).bin_path)
+def _install(folder: Path, packages: tuple[str, ...]) -> None:
+    python = Path(venv.EnvBuilder().ensure_directories(folder).bin_path) / "python"
     wheels = folder / "wheel"
     wheels.mkdir()
+    wanted = packages or (str(build_wheel(wheels)),)
     options = ("--quiet", "--disable-pip-version-check")
-    command = [str(programs / "python"), "-m", "pip", "install", *options, str(build_wheel(wheels))]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([str(python), "-m", "pip", "install", *options, *wanted], check=True, capture_output=True)
     (folder / _DONE).touch()
