@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from conftest import DATABASE, Notebook, start_notebook
+from conftest import DATABASE
 
 from tests.plan_server import start_server
 
@@ -43,13 +43,6 @@ def test_the_heartbeat_ends_with_the_cell(notebook):
         " if 'MeasuredCell' in repr(handle) and not handle.cancelled()]"
     )
     assert beats.shown == "[]"
-
-
-@pytest.fixture
-def own_kernel() -> Iterator[Notebook]:
-    notebook = start_notebook()
-    yield notebook
-    notebook.close()
 
 
 def test_after_a_restart_in_the_middle_of_a_cell_all_is_new(own_kernel):
