@@ -76,7 +76,8 @@ class Recorder:
         self._parameter_names = ParameterNames()
         self._connections: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
         self._connection_numbers = itertools.count(1)
-        self._samples: dict[str, StatementSample] | None = {} if keep_samples else None
+        self.keeps_samples = keep_samples
+        self._samples: dict[str, StatementSample] = {}
         self._notes: dict[str, None] = {}
 
     def look_around(self) -> None:
@@ -137,8 +138,8 @@ class Recorder:
         record.position = self._loops.locate(frame, key, record.serial, is_access=is_access)
 
     def sample(self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool) -> None:
-        """Keep the first statement of its shape, if samples are wanted."""
-        if self._samples is not None and record.shape_source not in self._samples:
+        """Keep the first statement of its shape; asked for only where `keeps_samples`."""
+        if record.shape_source not in self._samples:
             self._samples[record.shape_source] = StatementSample(
                 "", statement, parameters, engine, executemany
             )
@@ -260,8 +261,6 @@ class Recorder:
         )
 
     def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:
-        if not self._samples:
-            return ()
         groups: dict[str, list[QuerySpan]] = {}
         for span in spans:
             groups.setdefault(span.fingerprint, []).append(span)
