@@ -221,7 +221,7 @@ def _user_frames(
     sends, where another library, a template say, stands between.
     """
     entered: FrameType | None = None
-    sender: FrameType | None = None
+    sender = innermost = frame
     kinds, before = _kinds, _SENDER
     greenlet: Any = None
     for _ in range(_MAX_FRAMES):
@@ -237,7 +237,9 @@ def _user_frames(
             if before is _SENDER:
                 sender = frame
         elif kind is _LIBRARY:
-            entered, before = frame, kind
+            entered = frame
+            if frame is not innermost:
+                before = kind
         elif kind is _EVENT_LOOP:
             return
         else:

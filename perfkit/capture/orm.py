@@ -17,6 +17,8 @@ class OrmLoad(NamedTuple):
 
 
 NO_LOAD = OrmLoad()
+# The execution option that each statement of the ORM carries.
+LOAD_OPTIONS = "_sa_orm_load_options"
 
 
 _MAX_KNOWN = 1_000
@@ -36,7 +38,7 @@ def orm_load(context: Any, known: KnownLoads | None = None) -> OrmLoad:
         lacked; nothing for every other statement, eager loading by join, subquery or IN included.
     """
     options = getattr(context, "execution_options", None)
-    load = options.get("_sa_orm_load_options") if options else None
+    load = options.get(LOAD_OPTIONS) if options else None
     if load is None:
         return NO_LOAD
     compile_options = getattr(getattr(context, "invoked_statement", None), "_compile_options", None)

@@ -120,9 +120,11 @@ class Recorder:
             parameters: the driver's own; only a name for them is kept.
             connection: the driver's connection; only a number for it is kept.
         """
-        task = _current_task()
+        # `current_task` raises where no loop runs, at five times the cost of asking first.
+        task = None if asyncio._get_running_loop() is None else asyncio.current_task()
         record.thread_id = threading.get_ident()
-        record.task_id = task.get_name() if task else None
+        if task is not None:
+            record.task_id = task.get_name()
         record.is_background = self._background.covers(record.thread_id, task)
         record.parameters = digest(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
@@ -272,9 +274,3 @@ class Recorder:
             sample.executions, sample.call_site = len(members), members[0].call_site
             sample.total_ms = sum(span.duration_ms for span in members)
         return tuple(self._samples.values())
-
-
-def _current_task() -> "asyncio.Task[Any] | None":
-    if asyncio._get_running_loop() is None:  # current_task raises, at five times the cost
-        return None
-    return asyncio.current_task()

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
 
-from perfkit.capture.orm import KnownLoads, orm_load
+from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import count_rows
@@ -84,7 +84,9 @@ class SqlalchemyHooks:
     ) -> None:
         """Count the statement, then look around. Whatever goes wrong here is ours, never the user's."""
         dialect, recorder = connection.dialect, self._recorder
-        if connection.get_execution_options().get(INTERNAL_OPTION):
+        # The connection's and the statement's own, merged.
+        options = connection.get_execution_options() if context is None else context.execution_options
+        if options.get(INTERNAL_OPTION):
             self._leave_to_us(None, connection, cursor)
             return
         compiled = getattr(context, "compiled", None)
@@ -97,7 +99,8 @@ class SqlalchemyHooks:
             self.at_work[id(cursor)] = (record, cursor, None)
         try:
             record.context_id = id(context)
-            record.load = orm_load(context, self._known_loads)
+            if LOAD_OPTIONS in options:  # a statement of the ORM
+                record.load = orm_load(context, self._known_loads)
             if executemany and isinstance(parameters, list | tuple):
                 record.batch_size = len(parameters)
             # PEP 249's optional extension; an async driver's cursor names SQLAlchemy's stand-in there.
