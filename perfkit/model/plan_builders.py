@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from perfkit.model.builders import trace
+from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.trace import Trace
 
@@ -59,6 +60,34 @@ def planned_trace(*roots: PlanNode, **said: Any) -> Trace:
     """A block that sent one statement for each of these plans, and did nothing else."""
     plans = tuple(plan(root) for root in roots)
     return trace(plans=plans, duration_ms=sum(item.duration_ms or 0.0 for item in plans), **said)
+
+
+def known_trace(root: PlanNode, *tables: Table, **said: Any) -> Trace:
+    """A block that sent one statement, with what the catalogue says of its tables.
+
+    Args:
+        root: the plan's root.
+        *tables: made by `known_table`.
+        **said: fields of `Plan`.
+    """
+    known = plan(root, tables=tables, **said)
+    return trace(plans=(known,), duration_ms=known.duration_ms)
+
+
+def known_table(name: str, *columns: Column, indexes: tuple[Index, ...] = (), **said: Any) -> Table:
+    """A table of the schema `public` as the catalogue has it; `said` are other fields of `Table`."""
+    defaults: dict[str, Any] = {
+        "rows": 300_000.0, "size_bytes": 30_000_000, "kind": "r", "is_partition": False, "schema": "public",
+    }  # fmt: skip
+    return Table(
+        f"public.{name}", columns=columns, indexes=indexes, relation_name=name, **{**defaults, **said}
+    )
+
+
+def known_index(name: str, *keys: str, method: str = "btree", **said: Any) -> Index:
+    """An index with these keys, all ascending; `said` are other fields of `Index`."""
+    same: dict[str, Any] = {"opclasses": ("",) * len(keys), "descending": (False,) * len(keys)}
+    return Index(name, method, is_valid=True, keys=keys, **{"predicate": None, "include": (), **same, **said})
 
 
 def _related(children: tuple[PlanNode, ...]) -> Iterator[PlanNode]:
