@@ -75,14 +75,11 @@ def random_heap_order(
                 continue
             if read < max(1.0, min_rows, _MIN_ROWS_A_LOOP * (scan.actual_loops or 0)):
                 continue
-            if (
-                scan.self_buffers.shared < min_blocks_per_row * read
-                or removed_share(scan) >= _MAX_REMOVED_SHARE
-            ):
+            jumps = scan.self_buffers.shared >= min_blocks_per_row * read
+            if not jumps or removed_share(scan) >= _MAX_REMOVED_SHARE:
                 continue
-            if _correlation(plan, scan) <= max_correlation and is_worth_a_line(
-                own_ms * _JUMPING_SHARE, duration_ms
-            ):
+            is_worth = is_worth_a_line(own_ms * _JUMPING_SHARE, duration_ms)
+            if is_worth and _correlation(plan, scan) <= max_correlation:
                 yield _finding(trace, number, plan, scan)
 
 
@@ -105,13 +102,13 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
             f"rows: in the order of {scan.index_name} they lie all over the table."
         ),
         advice=(
-            "Ask for fewer rows, or for few columns and let the index hold them (INCLUDE). If most statements "
-            "ask in this order, the table can be written anew in it: that locks the table meanwhile and is "
-            f"not kept up.\nCLUSTER {relation(scan)} USING {quoted(scan.index_name or '')};"
+            "Ask for fewer rows, or for few columns and let the index hold them (INCLUDE). If most "
+            "statements ask in this order, the table can be written anew in it: that locks the table "
+            f"meanwhile and is not kept up.\nCLUSTER {relation(scan)} USING {quoted(scan.index_name or '')};"
         ),
         refutation=(
-            "Refuted if the statement takes as long after CLUSTER, or if other statements, which are fast now "
-            "because of how the rows lie, matter more."
+            "Refuted if the statement takes as long after CLUSTER, or if other statements, which are fast "
+            "now because of how the rows lie, matter more."
         ),
         confidence=0.6,
         location=plan.call_site,
@@ -155,7 +152,12 @@ RULE = Rule(
         known_trace(_scan(), _events(0.98)),
         # A join by key.
         planned_trace(
-            node("Nested Loop", node("Seq Scan", ms=1, rows=20_000), _scan(loops=20_000, rows=1, ms=0.002), ms=50)
+            node(
+                "Nested Loop",
+                node("Seq Scan", ms=1, rows=20_000),
+                _scan(loops=20_000, rows=1, ms=0.002),
+                ms=50,
+            )
         ),
         # The filter throws nearly all of them away.
         planned_trace(_scan(rows=20, rows_removed_by_filter=19_980)),
