@@ -39,7 +39,7 @@ from perfkit.model.catalog import Column
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import MAX_COLUMNS, IndexCandidate, index_for_arms, ordering, relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_index, known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_conditions import Arm, SortColumn, filter_arms, sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import has_index_led_by, index_arms, index_scans, removed_share
@@ -81,7 +81,7 @@ def avoidable_sort(
             if not stops and _correlation(plan, sort, scan) < min_correlation:
                 continue
             candidate = _candidate(plan, sort, scan, needs_equality=not stops)
-            saving_ms = _saving_ms(sort, stops=stops)
+            saving_ms = _saving_ms(plan, sort, stops=stops)
             is_worth = is_worth_a_line(saving_ms, duration_ms) and saving_ms >= min_time_share * duration_ms
             if candidate is not None and is_worth:
                 yield _finding(trace, number, plan, sort, scan, candidate, saving_ms)
@@ -91,9 +91,13 @@ def _sorted_rows(sort: PlanNode) -> float:
     return max((child.total_rows or 0.0 for child in sort.children), default=0.0)
 
 
-def _saving_ms(sort: PlanNode, *, stops: bool) -> float:
-    """With a LIMIT the rows need not be read either."""
-    return (sort.total_time_ms or 0.0) if stops else (sort.self_time_ms or 0.0) * _SORT_SHARE
+def _saving_ms(plan: Plan, sort: PlanNode, *, stops: bool) -> float:
+    """With a LIMIT the rows need not be read either, nor brought together from parallel processes."""
+    if not stops:
+        return (sort.self_time_ms or 0.0) * _SORT_SHARE
+    above = plan.parents.get(sort.node_id)
+    whole = above if above is not None and above.node_type == "Gather Merge" else sort
+    return whole.total_time_ms or 0.0
 
 
 def _correlation(plan: Plan, sort: PlanNode, scan: PlanNode) -> float:
@@ -140,7 +144,8 @@ def _finding(
     saving_ms: float,
 ) -> Finding:
     saving_ms = saving_in_block(saving_ms, plan, trace)
-    kept = f" to keep {sort.total_rows or 0.0:,.0f}" if is_limited(plan, sort) else ""
+    each = " in each process" if sort.share.participants > 1 else ""
+    kept = f" to keep {sort.actual_rows or 0.0:,.0f}{each}" if is_limited(plan, sort) else ""
     return Finding(
         code=CODE,
         rule=NAME,
@@ -184,9 +189,9 @@ _TENANT = node(
     Index_Cond="(events.tenant_id = 7)",
 )  # fmt: skip
 _BY_TENANT = _sort(_TENANT, rows=100_000, key="events.created_at")
-_IN_ORDER = known_table("events", Column("created_at", "timestamp", correlation=0.99))
-_SCATTERED = known_table("events", Column("created_at", "timestamp", correlation=0.02))
-_INDEXED = known_table("events", indexes=(known_index("events_created_at", "created_at"),))
+_IN_ORDER = example_table("events", columns=(Column("created_at", "timestamp", correlation=0.99),))
+_SCATTERED = example_table("events", columns=(Column("created_at", "timestamp", correlation=0.02),))
+_INDEXED = example_table("events", indexes=(example_index("events_created_at", "created_at"),))
 RULE = Rule(
     code=CODE,
     name=NAME,
@@ -197,7 +202,7 @@ RULE = Rule(
         # The rows of one tenant, with an index that has them out of order.
         planned_trace(_limit(_sort(_TENANT))),
         # All rows of one tenant, which lie in the order that is wanted.
-        known_trace(_BY_TENANT, _IN_ORDER),
+        planned_trace(_BY_TENANT, tables=(_IN_ORDER,)),
     ),
     silent_on=(
         # Few rows.
@@ -206,13 +211,13 @@ RULE = Rule(
         planned_trace(_limit(_sort(_scan(), key="(lower(events.name))"))),
         # The whole table in order, which an index gives no faster.
         planned_trace(_sort(_scan(), rows=300_000)),
-        known_trace(_sort(_scan(), rows=300_000), _IN_ORDER),
+        planned_trace(_sort(_scan(), rows=300_000), tables=(_IN_ORDER,)),
         # All rows of one tenant, which lie all over the table.
-        known_trace(_BY_TENANT, _SCATTERED),
+        planned_trace(_BY_TENANT, tables=(_SCATTERED,)),
         # Joined rows.
         planned_trace(_limit(_sort(node("Hash Join", _scan(), node("Hash", ms=1), ms=15, rows=300_000)))),
         # Such an index exists.
-        known_trace(_limit(_sort(_scan())), _INDEXED),
+        planned_trace(_limit(_sort(_scan())), tables=(_INDEXED,)),
         # A range that may leave few rows in the order of the index.
         planned_trace(
             _limit(

@@ -33,7 +33,7 @@ from perfkit.model.catalog import Column, Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_table, node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import repeats, rows_read
 from perfkit.model.plan_shape import is_stopped_by_limit
@@ -124,9 +124,8 @@ def _scan(**said: Any) -> PlanNode:
 
 
 def _jobs(*, bytes_: int = 150, **said: Any) -> Table:
-    return known_table(
-        "jobs", Column("payload", "text", bytes_), **{"pages": 6_000, "is_analyzed": True, **said}
-    )
+    defaults: dict[str, Any] = {"pages": 6_000, "is_analyzed": True}
+    return example_table("jobs", columns=(Column("payload", "text", bytes_),), **{**defaults, **said})
 
 
 RULE = Rule(
@@ -135,24 +134,24 @@ RULE = Rule(
     requires="plans",
     check=bloat,
     fires_on=(
-        known_trace(_scan(), _jobs()),
-        known_trace(_scan(), _jobs(dead_rows=290_000.0)),
+        planned_trace(_scan(), tables=(_jobs(),)),
+        planned_trace(_scan(), tables=(_jobs(dead_rows=290_000.0),)),
     ),
     silent_on=(
         # Wide rows fill the pages.
-        known_trace(_scan(), _jobs(bytes_=4_000)),
+        planned_trace(_scan(), tables=(_jobs(bytes_=4_000),)),
         # Read from end to end for a few rows, which is another matter.
-        known_trace(_scan(rows=5, rows_removed_by_filter=290_000), _jobs()),
+        planned_trace(_scan(rows=5, rows_removed_by_filter=290_000), tables=(_jobs(),)),
         # Twice as many pages as needed.
-        known_trace(_scan(rows=130_000), _jobs()),
+        planned_trace(_scan(rows=130_000), tables=(_jobs(),)),
         # A small table.
-        known_trace(_scan(rows=10, shared_hit_blocks=600, ms=1.5), _jobs(pages=600)),
+        planned_trace(_scan(rows=10, shared_hit_blocks=600, ms=1.5), tables=(_jobs(pages=600),)),
         # A LIMIT stopped the scan.
-        known_trace(node("Limit", _scan(), ms=6, rows=7_500), _jobs()),
+        planned_trace(node("Limit", _scan(), ms=6, rows=7_500), tables=(_jobs(),)),
         # Most blocks were those of long values outside of the table.
-        known_trace(_scan(), _jobs(pages=200)),
+        planned_trace(_scan(), tables=(_jobs(pages=200),)),
         # No statistics, so nobody knows how wide a row is; or nobody asked.
-        known_trace(_scan(), _jobs(is_analyzed=False)),
+        planned_trace(_scan(), tables=(_jobs(is_analyzed=False),)),
         planned_trace(_scan()),
     ),
 )  # fmt: skip

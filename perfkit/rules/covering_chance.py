@@ -38,7 +38,7 @@ from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_index, known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_columns import needed_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import BITMAP_SCAN, index_of, index_scans, rows_read
@@ -164,8 +164,12 @@ _COLUMNS = (
     Column("amount", "integer", 4),
     Column("payload", "text", 150),
 )
-_INDEX = known_index("orders_tenant_id", "tenant_id")
-_ORDERS = known_table("orders", *_COLUMNS, indexes=(_INDEX,))
+_INDEX = example_index("orders_tenant_id", "tenant_id")
+_COVERING = example_index("both", "tenant_id", include=("amount",))
+_HASH = example_index("orders_tenant_id", "tenant_id", method="hash")
+_ORDERS = example_table("orders", columns=_COLUMNS, indexes=(_INDEX,))
+_COVERED_ORDERS = example_table("orders", columns=_COLUMNS, indexes=(_INDEX, _COVERING))
+_HASHED_ORDERS = example_table("orders", columns=_COLUMNS, indexes=(_HASH,))
 _WHOLE_ROWS = ["orders.id", "orders.tenant_id", "orders.amount", "orders.payload"]
 
 
@@ -185,43 +189,32 @@ RULE = Rule(
     check=covering_chance,
     yields_to=("inefficient-index", "wrong-index-order-by"),
     fires_on=(
-        known_trace(_AMOUNT, _ORDERS),
+        planned_trace(_AMOUNT, tables=(_ORDERS,)),
         # The scan hands on whole rows, of which one column is used.
-        known_trace(node("Aggregate", _scan(_WHOLE_ROWS), ms=8, Output=["sum(orders.amount)"]), _ORDERS),
+        planned_trace(
+            node("Aggregate", _scan(_WHOLE_ROWS), ms=8, Output=["sum(orders.amount)"]), tables=(_ORDERS,)
+        ),
     ),
     silent_on=(
         # Whole rows are wanted.
-        known_trace(_scan(_WHOLE_ROWS), _ORDERS),
+        planned_trace(_scan(_WHOLE_ROWS), tables=(_ORDERS,)),
         # The rows lie together.
-        known_trace(_scan(["orders.amount"], shared_hit_blocks=300), _ORDERS),
+        planned_trace(_scan(["orders.amount"], shared_hit_blocks=300), tables=(_ORDERS,)),
         # A few rows a loop: the way down the index costs as much.
-        known_trace(
-            node(
+        planned_trace(node(
                 "Nested Loop",
                 node("Seq Scan", ms=1, rows=3_000),
                 _scan(["orders.amount"], loops=3_000, rows=2, ms=0.002),
                 ms=9,
                 Output=["orders.amount"],
-            ),
-            _ORDERS,
-        ),
+            ), tables=(_ORDERS,)),
         # Such an index exists.
-        known_trace(
-            _AMOUNT,
-            known_table(
-                "orders", *_COLUMNS, indexes=(_INDEX, known_index("both", "tenant_id", include=("amount",)))
-            ),
-        ),
+        planned_trace(_AMOUNT, tables=(_COVERED_ORDERS,)),
         # Nobody asked the catalogue.
         planned_trace(_AMOUNT),
         # No B-tree.
-        known_trace(
-            _AMOUNT,
-            known_table(
-                "orders", *_COLUMNS, indexes=(known_index("orders_tenant_id", "tenant_id", method="hash"),)
-            ),
-        ),
+        planned_trace(_AMOUNT, tables=(_HASHED_ORDERS,)),
         # The time goes elsewhere.
-        known_trace(node("Sort", _AMOUNT, ms=900, Output=["orders.amount"]), _ORDERS),
+        planned_trace(node("Sort", _AMOUNT, ms=900, Output=["orders.amount"]), tables=(_ORDERS,)),
     ),
 )  # fmt: skip

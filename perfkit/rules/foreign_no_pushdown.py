@@ -71,7 +71,7 @@ def _saving_ms(scan: PlanNode) -> float:
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
     saving_ms = saving_in_block(_saving_ms(scan), plan, trace)
     remote = str(scan.attributes.get("Remote SQL", ""))
-    part = "in part" if _WHERE.search(remote) else "not at all"
+    part = "only a part" if _WHERE.search(remote) else "nothing"
     sent = (f"Remote SQL: {remote}",) if remote else ()
     return Finding(
         code=CODE,
@@ -79,7 +79,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: {rows_read(scan):,.0f} rows are fetched from another server to keep "
-            f"{scan.total_rows or 0.0:,.0f}; the condition was sent {part}."
+            f"{scan.total_rows or 0.0:,.0f}; {part} of the condition was sent."
         ),
         advice=(
             "Write the condition so that it can be sent: built-in types, operators and functions, and values "

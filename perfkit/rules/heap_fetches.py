@@ -37,7 +37,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_table, node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import number, rows_read
 from perfkit.model.trace import Trace
@@ -120,6 +120,7 @@ def _scan(fetches: int, **said: Any) -> PlanNode:
     return node("Index Only Scan", index_name="orders_pkey", Heap_Fetches=fetches, **{**defaults, **said})
 
 
+_DEAD = example_table("orders", dead_rows=66_000.0, live_rows=200_000.0)
 RULE = Rule(
     code=CODE,
     name=NAME,
@@ -128,7 +129,7 @@ RULE = Rule(
     fires_on=(
         # Entries of dead rows are visited as well.
         planned_trace(_scan(68_200)),
-        known_trace(_scan(20_000), known_table("orders", dead_rows=66_000.0, live_rows=200_000.0)),
+        planned_trace(_scan(20_000), tables=(_DEAD,)),
     ),
     silent_on=(
         planned_trace(_scan(0)),

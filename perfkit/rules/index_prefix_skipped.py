@@ -34,7 +34,7 @@ from perfkit.model.catalog import Column
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_index, known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import (
@@ -151,8 +151,9 @@ def _finding(
 
 
 _DAY = "(visits.day = '2025-06-01'::date)"
-_BOTH = known_index("visits_user_id_day", "user_id", "day")
-_VISITS = known_table("visits", Column("user_id", "integer"), Column("day", "date"), indexes=(_BOTH,))
+_BOTH = example_index("visits_user_id_day", "user_id", "day")
+_COLUMNS = (Column("user_id", "integer"), Column("day", "date"))
+_VISITS = example_table("visits", columns=_COLUMNS, indexes=(_BOTH,))
 
 
 def _scan(*, searches: int, condition: str = _DAY, **said: Any) -> PlanNode:
@@ -171,7 +172,7 @@ RULE = Rule(
     fires_on=(
         planned_trace(_scan(searches=2_000)),
         # One search that walked over the whole index.
-        known_trace(_scan(searches=1), _VISITS),
+        planned_trace(_scan(searches=1), tables=(_VISITS,)),
         # The bitmap was filled that way.
         planned_trace(
             node(
@@ -203,12 +204,12 @@ RULE = Rule(
             )
         ),
         # The leading column has a condition.
-        known_trace(
+        planned_trace(
             _scan(searches=1, condition="((visits.user_id = 3) AND (visits.day > '2025-06-01'::date))"),
-            _VISITS,
+            tables=(_VISITS,),
         ),
         # A few pages.
-        known_trace(_scan(searches=1, shared_hit_blocks=190), _VISITS),
+        planned_trace(_scan(searches=1, shared_hit_blocks=190), tables=(_VISITS,)),
         # It takes no time.
         planned_trace(_scan(searches=150, ms=0.5)),
     ),

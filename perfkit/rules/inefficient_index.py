@@ -159,6 +159,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=inefficient_index,
+    yields_to=("index-prefix-skipped",),
     fires_on=(
         planned_trace(_scan(_TENANT, _STATUS)),
         planned_trace(_bitmap(_STATUS, _PART)),

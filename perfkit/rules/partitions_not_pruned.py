@@ -38,7 +38,7 @@ from perfkit.model.catalog import Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_candidate
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_table, node, planned_trace
 from perfkit.model.plan_columns import mentioned_columns
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -165,8 +165,8 @@ def _finding(
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{(table.parent or '').removeprefix('public.')}: all {len(scans)} partitions are searched, and "
-            f"{with_rows} of them hold rows that are wanted."
+            f"{(table.parent or '').removeprefix('public.')}: {len(scans)} partitions are searched, and rows "
+            f"were found in {with_rows} of them."
         ),
         advice=_advice(plan, scans, table),
         refutation=(
@@ -187,7 +187,7 @@ def _finding(
 
 def _tables(key: str = "RANGE (created_at)") -> tuple[Table, ...]:
     return tuple(
-        known_table(f"events_{i}", is_partition=True, parent="public.events", partition_key=key)
+        example_table(f"events_{i}", is_partition=True, parent="public.events", partition_key=key)
         for i in (1, 2, 3, 4)
     )
 
@@ -218,34 +218,32 @@ RULE = Rule(
     requires="plans",
     check=partitions_not_pruned,
     fires_on=(
-        known_trace(_append(_scans(_USER)), *_tables()),
+        planned_trace(_append(_scans(_USER)), tables=_tables()),
         # One partition is wanted to the last row, three are not.
-        known_trace(
-            _append(
+        planned_trace(_append(
                 [*_scans(_HIDDEN, rows=50_000, rows_removed_by_filter=0)[:1], *_scans(_HIDDEN, rows=0)[1:]]
-            ),
-            *_tables(),
-        ),
+            ), tables=_tables()),
     ),
     silent_on=(
         # The key is compared, so these are the partitions that are left.
-        known_trace(
+        planned_trace(
             _append(_scans("((events.created_at >= '2025-01-01'::date) AND (events.user_id = 7))")),
-            *_tables(),
+            tables=_tables(),
         ),
         # Left out when the statement ran.
-        known_trace(_append(_scans(_USER), Subplans_Removed=20), *_tables()),
+        planned_trace(_append(_scans(_USER), Subplans_Removed=20), tables=_tables()),
         # The last ones never ran: a LIMIT had its rows.
-        known_trace(
-            _append([*_scans(_USER)[:3], node("Seq Scan", loops=0, relation_name="events_4")]), *_tables()
+        planned_trace(
+            _append([*_scans(_USER)[:3], node("Seq Scan", loops=0, relation_name="events_4")]),
+            tables=_tables(),
         ),
         # Most rows are wanted.
-        known_trace(_append(_scans(_USER, rows=40_000, rows_removed_by_filter=10_000)), *_tables()),
+        planned_trace(_append(_scans(_USER, rows=40_000, rows_removed_by_filter=10_000)), tables=_tables()),
         # UNION ALL, or nobody asked the catalogue.
         planned_trace(_append(_scans(_USER))),
         # An index finds the rows in each of them, in no time.
-        known_trace(_append([_BY_INDEX] * 4), *_tables()),
+        planned_trace(_append([_BY_INDEX] * 4), tables=_tables()),
         # The time goes elsewhere.
-        known_trace(node("Sort", _append(_scans(_USER)), ms=900), *_tables()),
+        planned_trace(node("Sort", _append(_scans(_USER)), ms=900), tables=_tables()),
     ),
 )  # fmt: skip

@@ -36,7 +36,7 @@ from perfkit.model.catalog import Column, Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_index, known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import index_of, removed_share, rows_read
 from perfkit.model.sql_names import quoted, unquoted
@@ -131,8 +131,9 @@ def _scan(**said: Any) -> PlanNode:
 
 
 def _events(correlation: float) -> Table:
-    index = known_index("events_user_id", "user_id")
-    return known_table("events", Column("user_id", "integer", correlation=correlation), indexes=(index,))
+    index = example_index("events_user_id", "user_id")
+    column = Column("user_id", "integer", correlation=correlation)
+    return example_table("events", columns=(column,), indexes=(index,))
 
 
 RULE = Rule(
@@ -143,13 +144,13 @@ RULE = Rule(
     yields_to=("covering-chance", "inefficient-index", "wrong-index-order-by", "index-prefix-skipped"),
     fires_on=(
         planned_trace(_scan()),
-        known_trace(_scan(), _events(0.02)),
+        planned_trace(_scan(), tables=(_events(0.02),)),
     ),
     silent_on=(
         # The rows lie together.
         planned_trace(_scan(shared_hit_blocks=403, ms=3)),
         # Blocks of something else: the rows do lie in this order.
-        known_trace(_scan(), _events(0.98)),
+        planned_trace(_scan(), tables=(_events(0.98),)),
         # A join by key.
         planned_trace(
             node(

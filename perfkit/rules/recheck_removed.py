@@ -35,7 +35,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_for_arms
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import known_index, known_table, known_trace, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import (
     BITMAP_SCAN,
@@ -148,14 +148,14 @@ def _bitmap(*, lossy: int, exact: int, removed: float, rows: float = 1, **said: 
     )  # fmt: skip
 
 
-_BRIN = known_table("events", indexes=(known_index("events_at", "at", method="brin"),))
+_BRIN = example_table("events", indexes=(example_index("events_at", "at", method="brin"),))
 RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
     check=recheck_removed_rule,
     fires_on=(
-        known_trace(_bitmap(lossy=1_024, exact=0, removed=99_327), _BRIN),
+        planned_trace(_bitmap(lossy=1_024, exact=0, removed=99_327), tables=(_BRIN,)),
         # Nobody asked the catalogue.
         planned_trace(_bitmap(lossy=1_024, exact=0, removed=99_327)),
         # A box around a shape.
