@@ -28,7 +28,7 @@ Thresholds
 Stays silent when
     The index was searched by a condition. It is read for its order: by ORDER BY, by a merge join, or below
     a LIMIT. All entries are counted or added up: they must be read. DISTINCT leaves many values, or is about
-    several columns. The filter has nothing that an index on plain columns could answer.
+    several columns. The filter holds a condition that no index on plain columns could answer.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,13 @@ from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_columns import mentioned_columns, needed_columns
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
-from perfkit.model.plan_scans import is_whole_index, limit_above, removed_share, rows_read
+from perfkit.model.plan_scans import (
+    is_filter_indexable,
+    is_whole_index,
+    limit_above,
+    removed_share,
+    rows_read,
+)
 from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -97,7 +103,7 @@ _Found = tuple[float, str, str]
 def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
     """Saving in milliseconds, what was kept, and advice, where the filter could be searched for."""
     candidate = index_for_arms(scan, filter_arms(scan))
-    if candidate is None:
+    if candidate is None or not is_filter_indexable(plan, scan):
         return None
     # The index must go on to answer alone, or each entry would cost a visit to the table.
     needed = needed_columns(plan, scan) if scan.node_type == "Index Only Scan" else None

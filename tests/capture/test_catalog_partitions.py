@@ -19,4 +19,5 @@ def test_a_partition_knows_its_parent_and_how_that_is_divided(plan_engine):
     assert {name for name, table in tables.items() if table.parent} == {"visits_1", "visits_2"}
     assert tables["visits_1"].parent.endswith('."Visits"')
     assert tables["visits_1"].partition_key == 'RANGE ("At", id)'
-    assert tables["customers"].partition_key is None
+    assert tables["visits_1"].partition_count == 2
+    assert tables["customers"].partition_key is tables["customers"].partition_count is None

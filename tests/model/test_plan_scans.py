@@ -9,6 +9,7 @@ from perfkit.model.plan_scans import (
     index_of,
     index_order,
     index_scans,
+    is_filter_indexable,
     is_whole_index,
     limit_above,
     over_processes,
@@ -133,6 +134,30 @@ def test_the_columns_must_come_first_and_in_this_order():
     assert not has_index_led_by(table, ("amount",))
     assert not has_index_led_by(table, ("amount", "tenant_id"))
     assert not has_index_led_by(None, ("amount",))
+
+
+LIKE = "(orders.note ~~ '%late%'::text)"
+
+
+@pytest.mark.parametrize(
+    ("condition", "distinct", "indexable"),
+    [
+        ("(orders.tenant_id = 7)", None, True),
+        ("(orders.amount > 7)", None, True),
+        (LIKE, 5_000.0, False),
+        (f"((orders.tenant_id = 7) AND {LIKE})", None, False),
+        (f"((orders.tenant_id = 7) AND {LIKE})", 3.0, False),
+        (f"((orders.tenant_id = 7) AND {LIKE})", 5_000.0, True),
+        (f"((orders.tenant_id = 7) AND {LIKE})", -0.5, True),
+        (f"((orders.tenant_id > 7) AND {LIKE})", 5_000.0, False),
+        (None, 5_000.0, False),
+    ],
+)
+def test_a_filter_is_indexable_where_a_plain_column_is_known_to_do_the_work(condition, distinct, indexable):
+    column = Column("tenant_id", "integer", distinct=distinct)
+    tables = (example_table("orders", columns=(column,)),)
+    said = {} if condition is None else {"Filter": condition}
+    assert is_filter_indexable(*scan_in(index_scan(**said), tables=tables)) is indexable
 
 
 def test_a_limit_is_seen_through_nodes_that_hand_on_rows_in_order():

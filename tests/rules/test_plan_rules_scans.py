@@ -227,7 +227,9 @@ def test_a_condition_on_the_partition_key_itself_leaves_nothing_to_say(key, sile
         for i in range(4)
     ]
     tables = tuple(
-        example_table(f"part_{i}", is_partition=True, parent="shop.orders", partition_key=key)
+        example_table(
+            f"part_{i}", is_partition=True, parent="shop.orders", partition_key=key, partition_count=4
+        )
         for i in range(4)
     )
     findings = found(
