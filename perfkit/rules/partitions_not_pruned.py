@@ -65,8 +65,8 @@ def partitions_not_pruned(
     for position, plan, duration_ms in measured_plans(trace):
         for append in plan.nodes():
             scans = _partition_scans(append)
-            parent = _parent(plan, scans)
-            if parent is None or len(scans) < max(2, min_partitions) or not _is_unpruned(scans, parent):
+            parent = _parent(plan, scans) if len(scans) >= max(2, min_partitions) else None
+            if parent is None or not _is_unpruned(scans, parent):
                 continue
             took_ms = sum(scan.total_time_ms or 0.0 for scan in scans)
             if took_ms < min_time_share * duration_ms or not _is_picky(scans, max_kept_share):
@@ -103,10 +103,9 @@ def _is_unpruned(scans: tuple[PlanNode, ...], table: Table) -> bool:
     """Whether all partitions were read, by a condition that does not compare the key itself."""
     if table.partition_count is None or len(scans) < table.partition_count:
         return False
-    arms = [arm for scan in scans for arm in (*filter_arms(scan), *index_arms(scan))]
-    compared = {arm.column for arm in arms}
-    has_condition = any(_conditions(scan) for scan in scans)
-    return has_condition and not compared & _key_columns(table)
+    # All have the same conditions, and there may be a thousand of them.
+    compared = {arm.column for arm in (*filter_arms(scans[0]), *index_arms(scans[0]))}
+    return bool(_conditions(scans[0])) and not compared & _key_columns(table)
 
 
 def _conditions(scan: PlanNode) -> tuple[str, ...]:
@@ -123,10 +122,9 @@ def _is_picky(scans: tuple[PlanNode, ...], max_kept_share: float) -> bool:
 def _saving_ms(plan: Plan, scans: tuple[PlanNode, ...]) -> float:
     """What the partitions without a row took, or what an index would spare in all of them."""
     empty = sum(scan.total_time_ms or 0.0 for scan in scans if not scan.total_rows)
-    searched = sum(
-        (scan.self_time_ms or 0.0) * removed_share(scan) for scan in scans if _index_on(plan, scan)
-    )
-    return max(empty, searched)
+    if not _index_on(plan, scans[0]):
+        return empty
+    return max(empty, sum((scan.self_time_ms or 0.0) * removed_share(scan) for scan in scans))
 
 
 def _index_on(plan: Plan, scan: PlanNode) -> str:

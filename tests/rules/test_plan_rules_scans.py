@@ -263,3 +263,11 @@ def test_wide_rows_cost_what_the_program_waited_for_beyond_the_execution():
     # 111 ms beyond the execution, of which the text is 2,000 of 2,064 bytes; the block took 9 ms by itself.
     assert waited.saving_ms == pytest.approx(9)
     assert "SELECT id, title FROM articles" in waited.advice
+
+
+def test_the_loop_names_the_join_or_the_sub_query_that_repeats_the_scan():
+    in_sub_query, joined = find_rule("seq-scan-in-loop").fires_on
+    (finding,) = found("seq-scan-in-loop", in_sub_query)
+    assert finding.offenders == (2, 1)
+    (finding,) = found("seq-scan-in-loop", joined)
+    assert finding.offenders == (2, 0)
