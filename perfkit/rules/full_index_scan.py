@@ -58,8 +58,8 @@ CODE, NAME = "PK207", "full-index-scan"
 _STEP_IN_ENTRIES = 20
 _DISTINCT = ("Unique", "Aggregate", "Group")
 _BETWEEN = (*_DISTINCT, "Gather", "Gather Merge", "Sort")
-
-
+# Saving in milliseconds, what was kept of the entries, and advice.
+_Found = tuple[float, str, str]
 _STEPPING = """\
 WITH RECURSIVE step AS (
     (SELECT <column> FROM <table> ORDER BY <column> LIMIT 1)
@@ -97,18 +97,16 @@ def full_index_scan(
                 yield _finding(trace, number, plan, scan, *found)
 
 
-_Found = tuple[float, str, str]
-
-
 def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
-    """Saving in milliseconds, what was kept, and advice, where the filter could be searched for."""
+    """What to say where the filter could be searched for."""
     candidate = index_for_arms(scan, filter_arms(scan))
     if candidate is None or not is_filter_indexable(plan, scan):
         return None
     # The index must go on to answer alone, or each entry would cost a visit to the table.
     needed = needed_columns(plan, scan) if scan.node_type == "Index Only Scan" else None
     others = ", ".join(sorted((needed or frozenset()).difference(candidate.columns)))
-    statement = candidate.statement.replace(");", f") INCLUDE ({others});") if others else candidate.statement
+    include = f") INCLUDE ({others});" if others else ");"
+    statement = candidate.statement.removesuffix(");") + include
     advice = (
         "An index whose first columns are those of the filter leads straight to these entries. It is "
         f"suggested, not proved.\n{statement}"
@@ -118,10 +116,10 @@ def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
 
 
 def _repeated_values(plan: Plan, scan: PlanNode, max_share: float) -> _Found | None:
-    """The same, where DISTINCT leaves few values of one column."""
+    """What to say where DISTINCT leaves few values of one column."""
     distinct = _distinct_above(plan, scan)
-    columns = _only_column(distinct, scan) if distinct is not None else None
-    if distinct is None or columns is None or "Filter" in scan.attributes:
+    name = _only_column(distinct, scan) if distinct is not None else None
+    if distinct is None or name is None or "Filter" in scan.attributes or "Filter" in distinct.attributes:
         return None
     values = distinct.total_rows or 0.0
     if values > max_share * rows_read(scan):
@@ -129,7 +127,7 @@ def _repeated_values(plan: Plan, scan: PlanNode, max_share: float) -> _Found | N
     spared = 1 - min(1.0, _STEP_IN_ENTRIES * values / rows_read(scan))
     advice = (
         "Step from one value to the next: each step is one search in an index that begins with this column. "
-        f"{_null_note(plan, scan, columns)}\n{_stepping(scan, columns)}"
+        f"{_null_note(plan, scan, name)}\n{_stepping(scan, name)}"
     )
     return (distinct.total_time_ms or 0.0) * spared, f"to find {values:,.0f} different values", advice
 
@@ -238,6 +236,10 @@ RULE = Rule(
         planned_trace(node("Aggregate", _scan(), ms=60, Output=["count(*)"])),
         # They are counted for each value, which takes all of them.
         planned_trace(node("Aggregate", _scan(), ms=60, rows=50, Output=["orders.region", "count(*)"])),
+        # HAVING counts them.
+        planned_trace(
+            node("Aggregate", _scan(), ms=60, rows=50, Output=["orders.region"], Filter="(count(*) > 5)")
+        ),
         # Many different values.
         planned_trace(node("Unique", _scan(), ms=60, rows=20_000, Output=["orders.region"])),
         # Searched by a condition.
