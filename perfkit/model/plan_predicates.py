@@ -50,8 +50,9 @@ class Predicate:
     columns, without the table's name, `operator` stands between it and `value`; where the plan has them the
     other way round, `<` becomes `>`. `kind` says what the expression is or, for a pattern or a containment,
     what the operator does; `member` is `value = ANY (column)`. `columns` are written as SQL wants them.
-    `function` is the outermost function, `type_name` what a lone column is cast to, and `arms` the
-    conditions that OR joins.
+    `function` is the outermost function, `type_name` what a lone column is cast to. `arms` are the sides
+    that OR joins: of several conditions in a side the one that an index would begin with, and `text` is the
+    whole side.
     """
 
     kind: PredicateKind
@@ -137,7 +138,7 @@ def _conjuncts(text: str) -> Iterator[str]:
 def _predicate(text: str, names: tuple[str, ...]) -> Predicate:
     parts = _split(bare(text), "OR")
     if len(parts) > 1:
-        arms = tuple(_first_indexable(read_predicates(part, names)) for part in parts)
+        arms = tuple(replace(_first_indexable(read_predicates(part, names)), text=part) for part in parts)
         columns = tuple(dict.fromkeys(column for arm in arms for column in arm.columns))
         return Predicate("or", text, columns=columns, arms=arms)
     sides = _sides(bare(text))
