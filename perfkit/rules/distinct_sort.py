@@ -142,7 +142,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, sort: PlanNo
 def _advice(item: PlanNode, sort: PlanNode) -> str:
     words = "Make the values distinct in a sub-query, which can hash them, and aggregate its rows."
     call = _call(item)
-    scan = scan_below(sort) if sort is not item else None
+    scan = scan_below(item.children[0]) if sort is item and item.children else scan_below(sort)
     groups = item.attributes.get("Group Key")
     plain = [str(key).rpartition(".")[2] for key in (groups if isinstance(groups, list) else [])]
     value = call["value"].rpartition(".")[2] if call else ""

@@ -38,7 +38,8 @@ from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK235", "union-dedup"
 _UNION = re.compile(r"\bUNION\b(?!\s+ALL\b)", re.IGNORECASE)
-_PASSING = ("Sort", "Incremental Sort", "Gather", "Gather Merge")
+_SORTS = ("Sort", "Incremental Sort")
+_PASSING = (*_SORTS, "Gather", "Gather Merge")
 _APPENDS = ("Append", "Merge Append")
 # Today's data only shows that it may be so: whether two rows can be equal is for the person to say.
 _CONFIDENCE = 0.5
@@ -85,10 +86,12 @@ def _drops_equal_rows(item: PlanNode) -> bool:
 
 def _saving_ms(item: PlanNode, path: list[PlanNode]) -> float:
     """Comparing the rows, and the sorts that are made for it."""
-    sorts = [step for step in path if step.node_type in _PASSING[:2]]
-    if path[-1].node_type == "Merge Append":
-        sorts += [child for child in path[-1].children if child.node_type in _PASSING[:2]]
-    return (item.self_time_ms or 0.0) + sum(sort.self_time_ms or 0.0 for sort in sorts)
+    return (item.self_time_ms or 0.0) + sum(sort.self_time_ms or 0.0 for sort in _sorts(path))
+
+
+def _sorts(path: list[PlanNode]) -> list[PlanNode]:
+    parts = path[-1].children if path[-1].node_type == "Merge Append" else ()
+    return [step for step in (*path, *parts) if step.node_type in _SORTS]
 
 
 def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, path: list[PlanNode]) -> Finding:
@@ -108,7 +111,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, path: list[P
         ),
         confidence=_CONFIDENCE,
         location=plan.call_site,
-        offenders=(item.node_id,),
+        offenders=tuple(step.node_id for step in (*_sorts(path), item)),
         plan=number,
         saving_ms=saving_ms,
         evidence=(f"Comparing took {_saving_ms(item, path):,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",),

@@ -53,7 +53,9 @@ _SORTS = ("Sort", "Incremental Sort")
 _FIRST = re.compile(r"\((?:\w+\.)?\w+ (?:<=|=) 1\)")
 # Of several rows with the same rank all are wanted, however many.
 _TOP1 = re.compile(r"row_number\(\) OVER .+ <= 1\)")
-_PARTITION = re.compile(r"PARTITION BY (?P<keys>.+?)(?: ORDER BY | ROWS | RANGE |\)|$)")
+_PARTITION = re.compile(
+    r"\bPARTITION\s+BY\s(?P<keys>[^()]+?)(?:\sORDER\s|\sROWS\s|\sRANGE\s|\)|$)", re.IGNORECASE
+)
 # One look into the index: 0.004 ms in our measurement of 500 groups.
 _GROUP_MS = 0.005
 _CONFIDENCE = 0.75
@@ -114,14 +116,14 @@ def _finding(trace: Trace, number: int, plan: Plan, window: PlanNode, sort: Plan
             f"{sort.total_rows or 0.0:,.0f} rows are sorted and numbered to keep "
             f"{_kept(plan, window) or 0.0:,.0f}, the first of each group."
         ),
-        advice=_advice(window, sort),
+        advice=_advice(plan, window, sort),
         refutation=(
             "Refuted if there are so many groups that asking for each takes as long, or if rows without a "
             "group (NULL) are wanted too."
         ),
         confidence=_CONFIDENCE,
         location=plan.call_site,
-        offenders=(window.node_id,),
+        offenders=(sort.node_id, window.node_id),
         plan=number,
         saving_ms=saving_ms,
         evidence=(
@@ -131,10 +133,10 @@ def _finding(trace: Trace, number: int, plan: Plan, window: PlanNode, sort: Plan
     )
 
 
-def _advice(window: PlanNode, sort: PlanNode) -> str:
+def _advice(plan: Plan, window: PlanNode, sort: PlanNode) -> str:
     scan = scan_below(sort)
     keys = sort_columns(sort, scan) if scan is not None else ()
-    groups = _groups(window)
+    groups = _groups(plan, window)
     if "Window" in window.attributes and not groups:
         lines = ["The first of all rows are wanted: ORDER BY and LIMIT stop after them."]
     else:
@@ -163,10 +165,11 @@ def _condition(window: PlanNode) -> str:
     return str(window.attributes.get("Run Condition", ""))
 
 
-def _groups(window: PlanNode) -> list[str]:
-    """The columns of PARTITION BY, which PostgreSQL 18 and later write out."""
-    found = _PARTITION.search(str(window.attributes.get("Window", "")))
-    return [key.rpartition(".")[2] for key in found["keys"].split(", ")] if found else []
+def _groups(plan: Plan, window: PlanNode) -> list[str]:
+    """The columns of PARTITION BY: PostgreSQL 18 writes them into the plan, before the statement tells."""
+    written = window.attributes.get("Window")
+    found = list(_PARTITION.finditer(plan.query_text if written is None else str(written)))
+    return [key.strip().rpartition(".")[2] for key in found[0]["keys"].split(",")] if len(found) == 1 else []
 
 
 _RUN = "(row_number() OVER w1 <= 1)"

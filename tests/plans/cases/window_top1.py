@@ -23,7 +23,7 @@ CASE = PlanCase(
         SET max_parallel_workers_per_gather = 0
         """,
     ),
-    node="WindowAgg",
+    node="Sort",
     mentions="o.customer_id = groups.customer_id ORDER BY created_at DESC LIMIT 1) AS firsts\n"
     "CREATE INDEX ON shop.orders (customer_id, created_at DESC);",
 )
