@@ -11,7 +11,8 @@ from perfkit.model.sql_names import unquoted
 __all__ = ["Correlation", "correlation", "is_asked_for_existence", "negated_search", "subplans"]
 
 _CONDITIONS = ("Index Cond", "Recheck Cond", "Filter")
-_OUTER = re.compile(r'\(?(?P<table>\w+|"[^"]+")\.(?:\w+|"[^"]+")\)?')
+# A column of another table, perhaps cast to text as a varchar is.
+_OUTER = re.compile(r'\(?(?P<column>(?P<table>\w+|"[^"]+")\.(?:\w+|"[^"]+"))\)?(?:::text)?')
 # PostgreSQL 17 and later write out what is compared, and `hashed` before a sub-query that was hashed.
 _NEGATED = re.compile(
     r"(?:NOT \(ANY \((?P<column>[^=]+?) = |ALL \((?P<other>[^<]+?) <> )\((?P<name>SubPlan \d+)\)\.col1\)"
@@ -59,7 +60,7 @@ def correlation(subplan: PlanNode) -> Correlation | None:
         for predicate in (item for name in _CONDITIONS for item in predicates(node, name)):
             outer = _OUTER.fullmatch(predicate.value) if predicate.operator == "=" else None
             if outer and predicate.column and unquoted(outer["table"]) not in inside:
-                return Correlation(node, predicate.column, predicate.value)
+                return Correlation(node, predicate.column, outer["column"])
     return None
 
 

@@ -10,16 +10,16 @@ IndexChance = Literal["yes", "no", "unknown"]
 _IMMUTABLE = frozenset(
     """
     abs array_length ascii bit_length btrim cardinality case ceil ceiling char_length character_length
-    coalesce decode div encode exp floor greatest initcap jsonb_array_length least left length ln log lower
-    lpad ltrim md5 mod nullif octet_length position power regexp_replace repeat replace reverse right round
-    rpad rtrim sha256 sign split_part sqrt starts_with strpos substr substring to_hex translate trim trunc
-    upper
+    coalesce date_bin decode div encode exp floor greatest initcap jsonb_array_length least left length ln
+    log lower lpad ltrim md5 mod nullif octet_length position power regexp_replace repeat replace reverse
+    right round rpad rtrim sha256 sign split_part sqrt starts_with strpos substr substring to_hex translate
+    trim trunc upper
     """.split()  # noqa: SIM905 - a list of strings would not be read by anybody
 )
 # They depend on settings of the session: its time zone, its language, how it writes dates.
-_STABLE = frozenset(["age", "concat", "concat_ws", "format", "now", "to_char", "to_date", "to_timestamp"])
+_STABLE = frozenset(["age", "concat", "concat_ws", "format", "now", "to_char", "to_date"])
 # Immutable for timestamps without a time zone alone.
-_OF_TIME = frozenset(["date", "date_bin", "date_part", "date_trunc", "extract"])
+_OF_TIME = frozenset(["date", "date_part", "date_trunc", "extract"])
 _ZONELESS = ("timestamp without time zone", "date", "time without time zone")
 _COLUMN = r'(?P<column>\w+|"[^"]+")'
 _TRUNCATED = re.compile(rf"date_trunc\('(?P<unit>\w+)'(?:::text)?, {_COLUMN}\)")

@@ -29,7 +29,7 @@ Thresholds
 
 Stays silent when
     The sub-query runs once, or rarely, or each call is quick. It names nothing from outside: then its
-    result is kept, or hashed. It is below a Memoize node that answers most calls. The time goes elsewhere.
+    result is kept, or hashed. The time goes elsewhere, or it never ran.
 """
 
 from collections.abc import Iterator

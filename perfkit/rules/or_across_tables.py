@@ -61,16 +61,16 @@ def or_across_tables(
     """
     for number, plan, duration_ms in measured_plans(trace):
         for join in plan.nodes():
-            either = _either(join)
             removed, kept = _removed(join), join.total_rows or 0.0
-            if either is None or removed < max(min_removed_rows, min_removed_factor * kept):
+            if removed < max(1.0, min_removed_rows, min_removed_factor * kept):
                 continue
-            if is_worth_a_line(_saving_ms(join), duration_ms):
+            either = _either(join) if is_worth_a_line(_saving_ms(join), duration_ms) else None
+            if either is not None:
                 yield _finding(trace, number, plan, join, either)
 
 
 def _either(join: PlanNode) -> Disjunction | None:
-    if join.node_type not in _JOINS or not join.executed:
+    if join.node_type not in _JOINS:
         return None
     found = [*disjunctions(join, "Join Filter"), *disjunctions(join, "Filter")]
     return next((item for item in found if len(item.tables) > 1), None)
