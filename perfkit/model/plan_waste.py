@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_predicates import Predicate, bare, predicates
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_shape import is_stopped_by_limit
@@ -77,12 +76,14 @@ class WastefulScan:
         """Whether the filter also compares a plain column of many values for equality.
 
         Then an index on that column is the first thing to try, and what the other conditions do to their
-        columns matters little. A column of which nobody knows the values counts as one of many.
+        columns matters little. A column of which nobody knows the values counts as one of many; NULL and a
+        condition that is a boolean column itself do not, since `deleted_at IS NULL` leaves most rows.
         """
-        for arm in filter_arms(self.node):
-            if arm.kind != "equality" or not arm.column or (arm.is_cast and not self.may_be_text(arm.column)):
+        for predicate in self.predicates:
+            column = predicate.column if predicate.operator == "=" else None
+            if not column or (predicate.kind != "plain" and not self.may_be_text(column)):
                 continue
-            known = self.table.distinct_count(unquoted(arm.column)) if self.table else None
+            known = self.table.distinct_count(unquoted(column)) if self.table else None
             if known is None or known >= _MIN_DISTINCT:
                 return True
         return False

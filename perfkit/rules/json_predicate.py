@@ -82,8 +82,8 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate, advice: str
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan.node)}: {predicate.columns[0]} is looked into in {scan.rows_read:,.0f} rows "
-            f"to keep {scan.rows_kept:,.0f}."
+            f"{table_name(scan.node)}.{predicate.columns[0]} is taken apart in each of "
+            f"{scan.rows_read:,.0f} rows to keep {scan.rows_kept:,.0f}."
         ),
         advice=advice,
         refutation=(

@@ -88,7 +88,7 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate) -> Finding:
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan.node)}: {predicate.expression} is searched for a pattern in "
+            f"{table_name(scan.node)}: {scan.key_of(predicate)} is searched for a pattern in "
             f"{scan.rows_read:,.0f} rows to keep {scan.rows_kept:,.0f}."
         ),
         advice=_advice(scan, predicate),

@@ -61,6 +61,13 @@ def test_an_index_on_a_plain_column_of_many_values_comes_first(condition, fires)
     assert bool(found) is fires
 
 
+@pytest.mark.parametrize(
+    "other", ["(NOT customers.deleted)", "customers.is_new", "(customers.deleted_at IS NULL)"]
+)
+def test_what_leaves_most_rows_is_no_remedy(other):
+    assert one(function_on_column, planned_trace(filtering(f"({other} AND {LOWER})")))
+
+
 def test_the_rows_of_all_processes_count():
     shared = filtering(LOWER, removed=4_000, loops=3, ms=20, Parallel_Aware=True)
 
