@@ -39,7 +39,6 @@ _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.DPipe, exp.Neg)
 _CALL = re.compile(r'(?:(?:\w+|"[^"]+")\.)?(\w+)\(')
 _CAST = re.compile(r'\((?P<inside>(?:\w+|"[^"]+"))\)::(?P<type>[\w ]+(?:\(\d+(?:,\d+)?\))?(?:\[\])?)')
 _TEXT_CAST = re.compile(r"('(?:[^']|'')*')::text\b(?!\[)")
-_HIDDEN = re.compile(r"\(*\?(?:::[\w \[\]]+)?\)*|ANY \(\?(?:::[\w \[\]]+)?\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,6 @@ class Predicate:
     function: str = ""
     type_name: str = ""
     arms: tuple["Predicate", ...] = ()
-
-    @property
-    def has_hidden_value(self) -> bool:
-        """Whether the value was bound to the statement, and left out of the plan."""
-        return bool(_HIDDEN.fullmatch(self.value))
 
     @property
     def is_fixed(self) -> bool:
