@@ -84,5 +84,9 @@ def _trace(connection: Connection, wanted: Statement | Recorder) -> Trace:
     result = pk.explain(
         connection, wanted.sql, dict(wanted.parameters or {}) or None, analyze_writes=wanted.analyze_writes
     )
-    # The block is what the statement took, not what perfkit took to look around.
+    return explained(result)
+
+
+def explained(result: pk.Result) -> Trace:
+    """The block is what the statement took, not what perfkit took to look around."""
     return replace(result.trace, duration_ms=result.plan.duration_ms or result.trace.duration_ms)
