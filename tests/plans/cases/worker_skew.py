@@ -13,7 +13,8 @@ CASE = PlanCase(
         SELECT i, i % 2, CASE WHEN i = 1501 THEN 3000000 ELSE 10 END, repeat('x', 200)
         FROM generate_series(1, 3000) i;
     CREATE FUNCTION checksum(size int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS
-        $$DECLARE total int := 1; BEGIN FOR i IN 1 .. size LOOP total := total + 1; END LOOP; RETURN total; END$$;
+        $$DECLARE total int := 1;
+        BEGIN FOR i IN 1 .. size LOOP total := total + 1; END LOOP; RETURN total; END$$;
     """,
     fires=Statement(CHECKED, {"region": 1}, before=EAGER),
     silent=Statement(CHECKED, {"region": 0}, before=EAGER),
