@@ -15,7 +15,8 @@ Example
 
 Use instead
     SET LOCAL cursor_tuple_fraction = 1.0;
-    before the statement, if all its rows are read. A result that fits into memory needs no cursor.
+    before the statement, if all its rows are read. A result that fits into memory needs no cursor, and one
+    that only parallel processes make fast must be read without.
 
 Thresholds
     min_factor (1.5): how many times longer the cursor's plan takes to its end.
@@ -32,6 +33,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import AlternativePlan, Plan, PlanNode
 from perfkit.model.plan_alternatives import extra_in_block_ms, extra_ms, other_plans
 from perfkit.model.plan_builders import node, plan
+from perfkit.model.plan_processes import GATHER
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -64,10 +66,7 @@ def _finding(trace: Trace, number: int, item: Plan, other: AlternativePlan, extr
             f"Through the cursor the statement takes {other.plan.duration_ms or 0.0:,.1f} ms to its end, "
             f"without one {item.duration_ms or 0.0:,.1f} ms."
         ),
-        advice=(
-            "If all rows are read, tell the planner so, in the same transaction before the statement; "
-            "a result that fits into memory needs no cursor.\nSET LOCAL cursor_tuple_fraction = 1.0;"
-        ),
+        advice=_advice(item, other.plan),
         refutation=(
             "Refuted if the program stops after the first rows: for those the cursor's plan is the better "
             "one."
@@ -82,6 +81,27 @@ def _finding(trace: Trace, number: int, item: Plan, other: AlternativePlan, extr
             f"Without: {_kinds(item)}.",
         ),
     )
+
+
+def _advice(item: Plan, other: Plan) -> str:
+    if _reads(item) == _reads(other):
+        return (
+            "A cursor never uses parallel processes: read without one if the result fits into memory, else "
+            "range by range of the primary key, a statement each."
+        )
+    return (
+        "If all rows are read, tell the planner so, in the same transaction before the statement; "
+        "a result that fits into memory needs no cursor.\nSET LOCAL cursor_tuple_fraction = 1.0;"
+    )
+
+
+def _reads(item: Plan) -> list[tuple[str, str | None, str | None]]:
+    """How the tables are read and joined, whoever does it."""
+    return [
+        (one.node_type, one.relation_name, one.index_name)
+        for one in item.nodes()
+        if one.node_type not in GATHER
+    ]
 
 
 def _kinds(item: Plan) -> str:
@@ -104,7 +124,14 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=cursor_plan,
-    fires_on=(_streamed(_SORTED, _in_order(240)),),
+    fires_on=(
+        _streamed(_SORTED, _in_order(240)),
+        # A cursor goes without the workers.
+        _streamed(
+            node("Gather", node("Seq Scan", ms=30, rows=30_000, loops=3, relation_name="orders"), ms=35),
+            node("Seq Scan", ms=95, rows=90_000, relation_name="orders"),
+        ),
+    ),
     silent_on=(
         # As fast as without.
         _streamed(_SORTED, _in_order(80)),

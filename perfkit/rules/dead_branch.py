@@ -18,7 +18,8 @@ Use instead
     the program first: if ids: …, and send nothing.
 
 Thresholds
-    min_cost_share (0.5): share of the plan's estimated cost in the part that did not run, from 0 to 1.
+    min_cost_share (0.5): share of the plan's estimated cost in the part that did not run, from 0 to 1: what
+        the node above was expected to cost beyond its parts that did run.
     min_cost (1,000): that part's cost in the planner's units; a page read in order is 1.
 
 Stays silent when
@@ -55,7 +56,7 @@ def dead_branch(trace: Trace, *, min_cost_share: float = 0.5, min_cost: float = 
             continue
         wanted = max(min_cost, min_cost_share * (item.root.total_cost or 0.0))
         for one in item.nodes():
-            if _is_top_of_unused(item, one) and (one.total_cost or 0.0) >= wanted:
+            if _is_top_of_unused(item, one) and _saved_cost(item, one) >= wanted:
                 yield _unused(number, item, one)
 
 
@@ -68,6 +69,13 @@ def _is_top_of_unused(item: Plan, one: PlanNode) -> bool:
     if one.executed is not False or above is None or not above.executed:
         return False
     return above.node_type not in _CHOOSING and one.parent_relationship not in ("SubPlan", "InitPlan")
+
+
+def _saved_cost(item: Plan, one: PlanNode) -> float:
+    """What was expected to be spent on a part over all its loops; a LIMIT expects less of everything."""
+    above = item.parents[one.node_id]
+    others = sum(child.total_cost or 0.0 for child in above.children if child is not one)
+    return min((above.total_cost or 0.0) - others, item.root.total_cost or 0.0)
 
 
 def _never(number: int, item: Plan, one: PlanNode) -> Finding:
@@ -109,7 +117,7 @@ def _unused(number: int, item: Plan, one: PlanNode) -> Finding:
         plan=number,
         saving_ms=0.0,
         evidence=(
-            f"Estimated cost {one.total_cost or 0.0:,.0f} of {item.root.total_cost or 0.0:,.0f}, loops 0.",
+            f"Estimated cost {_saved_cost(item, one):,.0f} of {item.root.total_cost or 0.0:,.0f}, loops 0.",
         ),
     )
 
@@ -129,12 +137,23 @@ RULE = Rule(
     fires_on=(
         planned_trace(node("Hash Join", _part(9_000.0), _EMPTY, ms=2.5, rows=0, total_cost=9_100.0)),
         planned_trace(node("Result", ms=0.01, rows=0, **_FALSE)),
+        # The inner side of a loop is cheap, and was to run a thousand times.
+        planned_trace(node("Nested Loop", _EMPTY, _part(8.0), ms=2.2, rows=0, total_cost=8_000.0)),
     ),
     silent_on=(
         # Everything ran.
         planned_trace(node("Hash Join", _part(9_000.0, loops=1), _EMPTY, ms=9, total_cost=9_100.0)),
         # Partitions that were not needed.
         planned_trace(node("Append", _part(9_000.0), _part(9_000.0, loops=1), ms=9, total_cost=9_100.0)),
+        # A LIMIT wants one row: it would have cost next to nothing.
+        planned_trace(
+            node(
+                "Limit",
+                node("Nested Loop", _EMPTY, _part(8.0), ms=2.2, rows=0, total_cost=8_000.0),
+                ms=2.2,
+                total_cost=48.0,
+            )
+        ),
         # A cheap part.
         planned_trace(node("Hash Join", _part(30.0), _EMPTY, ms=2.5, rows=0, total_cost=90.0)),
         # The other way to run a sub-query.

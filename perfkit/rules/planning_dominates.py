@@ -89,7 +89,7 @@ def _finding(trace: Trace, number: int, item: Plan, planning_ms: float) -> Findi
         offenders=(item.root.node_id,),
         plan=number,
         saving_ms=saving_ms,
-        evidence=(f"The plan reads {len(tables):,} tables, partitions and indexes counted one by one.",),
+        evidence=(f"The plan reads {len(tables):,} tables and partitions.",),
     )
 
 

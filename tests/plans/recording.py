@@ -87,6 +87,20 @@ def _trace(connection: Connection, wanted: Statement | Recorder) -> Trace:
     return explained(result)
 
 
+def sent(statement: str) -> Recorder:
+    """Send a statement as a program does, so that its plan knows what the program saw.
+
+    The plan is made on another connection: give tables with their schema.
+    """
+
+    def record(connection: Connection) -> Trace:
+        with pk.measure("block", queries=True, plans=True) as measured:
+            connection.exec_driver_sql(statement).all()
+        return measured.trace
+
+    return record
+
+
 def explained(result: pk.Result) -> Trace:
     """The block is what the statement took, not what perfkit took to look around."""
     return replace(result.trace, duration_ms=result.plan.duration_ms or result.trace.duration_ms)
