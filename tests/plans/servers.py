@@ -11,6 +11,11 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 
+from perfkit.model.builders import trace
+from perfkit.model.mariadb_plan import read_mariadb_plan
+from perfkit.model.trace import Trace
+from tests.plans.case import Recorder
+
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")
 _MARIADB_ATTEMPTS = "60"
 
@@ -53,7 +58,13 @@ def mariadb(setup: str) -> Iterator[Callable[[str], str]]:
     with _folder("mysql") as folder:
         data, socket = folder / "data", folder / "socket"
         server = ("--no-defaults", f"--datadir={data}")
-        _run("mysql", "mariadb-install-db", *server, "--auth-root-authentication-method=normal")
+        _run(
+            "mysql",
+            "mariadb-install-db",
+            *server,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        )
         process = subprocess.Popen(
             ["mariadbd", *server, "--skip-networking", f"--socket={socket}"],
             user=_user("mysql"),
@@ -70,7 +81,7 @@ def mariadb(setup: str) -> Iterator[Callable[[str], str]]:
             send(f"CREATE DATABASE shop; USE shop; {setup}")
             yield lambda sql: send(f"USE shop; {sql}")
         finally:
-            process.terminate()
+            process.kill()
             process.wait()
 
 
@@ -95,3 +106,14 @@ def _run(user: str | None, *command: object) -> str:
         )
         output.seek(0)
         return output.read()
+
+
+def from_mariadb(setup: str, statement: str) -> Recorder:
+    """Have MariaDB analyse a statement on tables of its own."""
+
+    def record(_: Connection) -> Trace:
+        with mariadb(setup) as send:
+            plan = read_mariadb_plan(send(f"ANALYZE FORMAT=JSON {statement}"), statement)
+        return trace(plans=(plan,), duration_ms=plan.duration_ms or 0.0)
+
+    return record
