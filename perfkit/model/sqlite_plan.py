@@ -10,6 +10,7 @@ side by side in the order of the loops: each is gone through once for every row 
 from collections.abc import Iterator
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_dialects import name_in
 from perfkit.model.trace import Trace
 
 
@@ -54,6 +55,21 @@ def rows_before(plan: Plan, node: PlanNode) -> float:
         if item.node_type == "SCAN":
             rows *= max(1.0, table_rows(plan, item))
     return rows
+
+
+def leads_an_index(plan: Plan, node: PlanNode, column: str) -> bool:
+    """Whether the table has an index that begins with this column."""
+    table = plan.table_of(node)
+    firsts = (index.keys[0] for index in table.indexes if index.keys) if table else ()
+    return column.strip('"').lower() in {first.strip('"').lower() for first in firsts}
+
+
+def index_statement(node: PlanNode, columns: tuple[str, ...]) -> str:
+    """The `CREATE INDEX` to paste; SQLite wants a name."""
+    table = node.relation_name or ""
+    plain = [column.removesuffix(" DESC").strip('"') for column in columns]
+    name = name_in("_".join([table, *plain]), "sqlite")
+    return f"CREATE INDEX {name} ON {name_in(table, 'sqlite')} ({', '.join(columns)});"
 
 
 def correlated_around(plan: Plan, node: PlanNode) -> PlanNode | None:
