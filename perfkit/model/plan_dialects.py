@@ -19,6 +19,7 @@ from perfkit.model.sql_names import quoted
 Dialect = Literal["sqlite", "mysql"]
 
 _MAX_CHARACTERS = 20_000
+_ANOTHER = "another table"
 # Words that PostgreSQL takes as names and SQLite does not.
 _SQLITE_WORDS = frozenset(
     {
@@ -43,13 +44,17 @@ def condition_arms(node: PlanNode, condition: str, dialect: Dialect) -> tuple[Ar
     return () if tree is None else _arms(node, tree)
 
 
-def statement_arms(plan: Plan, node: PlanNode, dialect: Dialect) -> tuple[Arm, ...]:
+def statement_arms(
+    plan: Plan, node: PlanNode, dialect: Dialect, unread: frozenset[str] = frozenset()
+) -> tuple[Arm, ...]:
     """The conditions that the statement itself puts on a table.
 
     Args:
         plan: the plan of the statement, with its text and its tables.
         node: the scan of one of them.
         dialect: whose SQL the statement is.
+        unread: aliases of the tables that are read after this one: nothing can be compared with their columns
+            while this one is read.
 
     Returns:
         One arm for each condition in `WHERE` and `ON` of the one sub-query that reads the table by this
@@ -61,9 +66,9 @@ def statement_arms(plan: Plan, node: PlanNode, dialect: Dialect) -> tuple[Arm, .
     joins = select.args.get("joins") or ()
     found = [select.args.get("where"), *(join.args.get("on") for join in joins)]
     trees = [item.this if isinstance(item, exp.Where) else item for item in found if item is not None]
-    if not trees:
-        return ()
-    return _arms(node, _qualified(exp.and_(*[tree.copy() for tree in trees]), plan, node))
+    conditions = [_qualified(part.copy(), plan, node) for tree in trees for part in _joined_by_and(tree)]
+    known = [condition for condition in conditions if not _names(condition) & _with_another(unread)]
+    return _arms(node, exp.and_(*known)) if known else ()
 
 
 def order_columns(plan: Plan, node: PlanNode, dialect: Dialect) -> tuple[str, ...]:
@@ -125,6 +130,21 @@ def _columns(arms: tuple[Arm, ...], kind: str, dialect: Dialect) -> list[str]:
     return [name_in(name.strip('"').replace('""', '"'), dialect) for name in names]
 
 
+def _joined_by_and(tree: Any) -> Iterator[Any]:
+    tree = tree.unnest()
+    return tree.flatten() if isinstance(tree, exp.And) else iter((tree,))
+
+
+def _names(tree: Any) -> set[str]:
+    """The tables that a condition names."""
+    return {str(column.table) for column in tree.find_all(exp.Column)}
+
+
+def _with_another(unread: frozenset[str]) -> frozenset[str]:
+    """A column that is not ours and names no table may be one of these."""
+    return unread | {_ANOTHER} if unread else unread
+
+
 def _parsed(text: str, dialect: Dialect) -> Any | None:
     if not text or len(text) > _MAX_CHARACTERS:
         return None
@@ -155,7 +175,7 @@ def _qualified(tree: Any, plan: Plan, node: PlanNode) -> Any:
     table = plan.table_of(node)
     own = {column.name for column in table.columns} if table else set()
     for column in _unqualified(tree):
-        column.set("table", exp.to_identifier(_alias(node) if column.name in own else "another"))
+        column.set("table", exp.to_identifier(_alias(node) if column.name in own else _ANOTHER))
     return tree
 
 

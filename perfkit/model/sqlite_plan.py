@@ -10,7 +10,8 @@ side by side in the order of the loops: each is gone through once for every row 
 from collections.abc import Iterator
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_dialects import name_in
+from perfkit.model.plan_conditions import Arm
+from perfkit.model.plan_dialects import name_in, statement_arms
 from perfkit.model.trace import Trace
 
 
@@ -55,6 +56,13 @@ def rows_before(plan: Plan, node: PlanNode) -> float:
         if item.node_type == "SCAN":
             rows *= max(1.0, table_rows(plan, item))
     return rows
+
+
+def answerable_arms(plan: Plan, node: PlanNode) -> tuple[Arm, ...]:
+    """The conditions on a table that can be tested when it is read, before the tables after it."""
+    beside = loops(plan, node)
+    after = beside[beside.index(node) + 1 :] if node in beside else []
+    return statement_arms(plan, node, "sqlite", frozenset(item.alias for item in after if item.alias))
 
 
 def leads_an_index(plan: Plan, node: PlanNode, column: str) -> bool:

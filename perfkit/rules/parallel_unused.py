@@ -151,6 +151,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=parallel_unused,
+    yields_to=("selective-seq-scan",),
     fires_on=(
         planned_trace(_scan()),
         planned_trace(_counted(_scan(rows=150_000))),

@@ -17,7 +17,9 @@ Use instead
 
 Thresholds
     min_client_ms (10): what one execution took in the program, in milliseconds; SQLite measures nothing.
-    min_rows (1,000): rows of the table. A smaller one is indexed in less than a millisecond.
+    min_rows (1,000): rows of the table. A smaller one is indexed in about a millisecond.
+    The saving is 0.5 µs for each row of the table, which is the least that building took in our measurements
+    of 50,000 to 500,000 rows (0.6 to 1.6 µs).
 
 Stays silent when
     The statement is fast, or its time or the table's rows are not known. The index is on the result of a
@@ -30,6 +32,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_dialects import name_in
+from perfkit.model.plan_savings import saving_in_block
 from perfkit.model.sqlite_builders import line, sqlite_trace
 from perfkit.model.sqlite_plan import detail, index_statement, sqlite_plans, table_rows
 from perfkit.model.trace import Trace
@@ -37,6 +40,7 @@ from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK291", "sqlite-automatic-index"
 _TERMS = re.compile(r"USING AUTOMATIC (?:PARTIAL )?(?:COVERING )?INDEX \((?P<terms>.*)\)")
+_BUILD_MS_PER_ROW = 0.0005
 _COLUMN = re.compile(r"(?P<column>[^=<> ]+)[=<>]")
 
 
@@ -61,10 +65,12 @@ def sqlite_automatic_index(
 def _finding(
     trace: Trace, number: int, plan: Plan, search: PlanNode, client_ms: float, columns: tuple[str, ...]
 ) -> Finding:
+    built_ms = min(client_ms, _BUILD_MS_PER_ROW * table_rows(plan, search))
+    saving_ms = saving_in_block(built_ms, plan, trace)
     return Finding(
         code=CODE,
         rule=NAME,
-        severity=severity_of(0.0, trace, grows_with_data=True),
+        severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{search.relation_name}: an index over {table_rows(plan, search):,.0f} rows is built for this "
             "statement alone."
@@ -81,6 +87,7 @@ def _finding(
         location=plan.call_site,
         offenders=(search.node_id,),
         plan=number,
+        saving_ms=saving_ms,
         evidence=(detail(search), f"The statement took {client_ms:,.1f} ms in the program, on average."),
     )
 

@@ -30,10 +30,11 @@ from collections.abc import Iterator
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_dialects import index_columns, statement_arms
+from perfkit.model.plan_dialects import index_columns
 from perfkit.model.plan_savings import saving_in_block
 from perfkit.model.sqlite_builders import line, sqlite_trace
 from perfkit.model.sqlite_plan import (
+    answerable_arms,
     correlated_around,
     detail,
     index_statement,
@@ -66,7 +67,7 @@ def sqlite_correlated_scan(
             if around is None:
                 continue
             outside = _rows_outside(trace, plan, around)
-            columns = index_columns(statement_arms(plan, scan, "sqlite"), "sqlite")
+            columns = index_columns(answerable_arms(plan, scan), "sqlite")
             is_missing = columns and not leads_an_index(plan, scan, columns[0])
             if is_missing and outside * table_rows(plan, scan) >= max(1.0, min_visits):
                 yield _finding(trace, number, plan, scan, outside, columns, client_ms)
