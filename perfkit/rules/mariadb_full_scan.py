@@ -67,11 +67,16 @@ def mariadb_full_scan(
             is_large = said.get("access_type") == "ALL" and _rows(scan) >= min_read_rows
             if not is_large or said.get("possible_keys"):
                 continue
-            if float(said.get("r_filtered") or 0.0) > max_filtered or own_ms < min_time_share * duration_ms:
+            if _number(scan, "r_filtered") > max_filtered or own_ms < min_time_share * duration_ms:
                 continue
             columns = _columns(scan)
             if columns and not _is_ended_early(scan) and is_worth_a_line(_saving_ms(scan), duration_ms):
                 yield _finding(trace, number, plan, scan, columns)
+
+
+def _number(scan: PlanNode, key: str) -> float:
+    value = scan.attributes.get(key)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _columns(scan: PlanNode) -> tuple[str, ...]:
@@ -85,7 +90,7 @@ def _rows(scan: PlanNode) -> float:
 
 
 def _is_ended_early(scan: PlanNode) -> bool:
-    expected = float(scan.attributes.get("rows") or 0.0)
+    expected = _number(scan, "rows")
     return _rows(scan) < _WHOLE * expected * (scan.actual_loops or 0)
 
 
