@@ -6,10 +6,19 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import Connection
+
+import perfkit as pk
+from perfkit.model.builders import trace
+from perfkit.model.catalog import Column, Table
+from perfkit.model.mariadb_plan import read_mariadb_plan
+from perfkit.model.trace import Trace
+from tests.plans.case import Recorder
 
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")
 _MARIADB_ATTEMPTS = "60"
@@ -53,7 +62,13 @@ def mariadb(setup: str) -> Iterator[Callable[[str], str]]:
     with _folder("mysql") as folder:
         data, socket = folder / "data", folder / "socket"
         server = ("--no-defaults", f"--datadir={data}")
-        _run("mysql", "mariadb-install-db", *server, "--auth-root-authentication-method=normal")
+        _run(
+            "mysql",
+            "mariadb-install-db",
+            *server,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        )
         process = subprocess.Popen(
             ["mariadbd", *server, "--skip-networking", f"--socket={socket}"],
             user=_user("mysql"),
@@ -70,7 +85,7 @@ def mariadb(setup: str) -> Iterator[Callable[[str], str]]:
             send(f"CREATE DATABASE shop; USE shop; {setup}")
             yield lambda sql: send(f"USE shop; {sql}")
         finally:
-            process.terminate()
+            process.kill()
             process.wait()
 
 
@@ -95,3 +110,56 @@ def _run(user: str | None, *command: object) -> str:
         )
         output.seek(0)
         return output.read()
+
+
+def from_mariadb(setup: str, statement: str) -> Recorder:
+    """Have MariaDB analyse a statement on tables of its own."""
+
+    def record(_: Connection) -> Trace:
+        with mariadb(setup) as send:
+            plan = read_mariadb_plan(send(f"ANALYZE FORMAT=JSON {statement}"), statement)
+        return trace(plans=(plan,), duration_ms=plan.duration_ms or 0.0)
+
+    return record
+
+
+def from_sqlite(setup: str, statement: str) -> Recorder:
+    """Send a statement to a SQLite file as a program does, so that its plan knows what the program saw."""
+
+    def record(_: Connection) -> Trace:
+        with tempfile.TemporaryDirectory(prefix="perfkit-plans-") as folder:
+            engine = create_engine(f"sqlite:///{folder}/shop.db")
+            with engine.connect() as connection:
+                for command in filter(None, map(str.strip, setup.split(";"))):
+                    connection.exec_driver_sql(command)
+                connection.commit()
+                with pk.measure("block", queries=True, plans=True) as measured:
+                    start = perf_counter()
+                    connection.exec_driver_sql(statement).all()
+                    client_ms = (perf_counter() - start) * 1000
+                tables = _sqlite_tables(connection)
+            engine.dispose()
+        (plan,) = measured.trace.plans or ()
+        # SQLite finds the rows while they are fetched: the time of the statement alone ends with the first.
+        plan = replace(plan, tables=plan.tables or tables, client_time_ms=client_ms)
+        return replace(measured.trace, plans=(plan,), duration_ms=client_ms)
+
+    return record
+
+
+def _sqlite_tables(connection: Connection) -> tuple[Table, ...]:
+    """The tables with their rows, columns and indexes."""
+    found = inspect(connection)
+    return tuple(
+        Table(
+            name=name,
+            rows=float(connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()),
+            size_bytes=0,
+            kind="r",
+            is_partition=False,
+            columns=tuple(Column(item["name"], str(item["type"])) for item in found.get_columns(name)),
+            indexes=(),
+            relation_name=name,
+        )
+        for name in found.get_table_names()
+    )
