@@ -10,7 +10,7 @@ from perfkit.model.finding import Finding, Verdict
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, plan, planned_trace
 from perfkit.model.trace import Trace
-from perfkit.rules import diagnose, row_misestimate, selective_seq_scan, sort_on_disk
+from perfkit.rules import correlated_columns, diagnose, row_misestimate, selective_seq_scan, sort_on_disk
 
 RULES = (selective_seq_scan.RULE, row_misestimate.RULE, sort_on_disk.RULE)
 FIRING = [
@@ -194,7 +194,7 @@ def test_a_node_below_a_sort_is_judged_though_a_limit_stands_above():
 
 
 def test_columns_that_depend_on_each_other_get_extended_statistics():
-    (finding,) = found(row_misestimate, row_misestimate.RULE.fires_on[0])
+    (finding,) = found(correlated_columns, row_misestimate.RULE.fires_on[0])
     assert (
         "CREATE STATISTICS addresses_city_zip (dependencies) ON city, zip FROM addresses;" in finding.advice
     )
