@@ -24,10 +24,11 @@ Thresholds
 
 Stays silent when
     The hash fits into memory. It never ran. Hash and join take little of the time. The planner hashed the
-    larger side by a wrong estimate: that is the cause.
+    larger side by a wrong estimate, or each worker hashes the same rows: these are the causes.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
@@ -65,6 +66,12 @@ def _batches(item: PlanNode) -> float:
     return float(value) if isinstance(value, int | float) else 1.0
 
 
+def _rows(item: PlanNode) -> float:
+    """Rows in one hash: workers share one that is parallel, else each has its own."""
+    shared = item.attributes.get("Parallel Aware") is True
+    return (item.total_rows if shared else item.actual_rows) or 0.0
+
+
 def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNode) -> Finding:
     file_ms = temporary_file_ms(item, join)
     saving_ms = None if file_ms is None else saving_in_block(file_ms, plan, trace)
@@ -75,7 +82,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNo
         rule=NAME,
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
         message=(
-            f"A hash of {item.total_rows or 0:,.0f} rows went through the disk in {_batches(item):,.0f} "
+            f"A hash of {_rows(item):,.0f} rows went through the disk in {_batches(item):,.0f} "
             f"batches: {spilled_mb(item, join):,.1f} MB."
         ),
         advice=_advice(plan, item),
@@ -110,7 +117,7 @@ def _advice(plan: Plan, item: PlanNode) -> str:
 
 
 def _join(batches: int, *, ms: float = 300, original: int | None = None, files_ms: float = 0.0) -> PlanNode:
-    times = {"Temp_I/O_Read_Time": files_ms, "Temp_I/O_Write_Time": 0.0} if files_ms else {}
+    times: dict[str, Any] = {"Temp_I/O_Read_Time": files_ms, "Temp_I/O_Write_Time": 0.0} if files_ms else {}
     hashed = node(
         "Hash",
         node("Seq Scan", ms=25, rows=150_000, relation_name="users"),
@@ -131,7 +138,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=hash_batches,
-    yields_to=("hash-wrong-side",),
+    yields_to=("hash-wrong-side", "duplicated-parallel-build"),
     fires_on=(
         planned_trace(_join(4), name="the files were not timed"),
         planned_trace(_join(4, files_ms=80.0), name="the files took time"),

@@ -28,6 +28,7 @@ Stays silent when
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
@@ -113,17 +114,22 @@ def _advice(plan: Plan, item: PlanNode) -> str:
     return "\n".join([" ".join([*lines, words]), *statements, *memory])
 
 
-def _groups(*, ms: float = 300, planned: float = 200_000, **said: object) -> PlanNode:
+def _groups(*, ms: float = 300, planned: float = 200_000, **said: Any) -> PlanNode:
     scan = node("Seq Scan", ms=37, rows=300_000, relation_name="orders")
-    spilled = {"Strategy": "Hashed", "HashAgg_Batches": 9, "Disk_Usage": 7_688, "Peak_Memory_Usage": 5_457}
+    spilled: dict[str, Any] = {
+        "Strategy": "Hashed",
+        "HashAgg_Batches": 9,
+        "Disk_Usage": 7_688,
+        "Peak_Memory_Usage": 5_457,
+    }
     return node(
         "Aggregate", scan, ms=ms, rows=200_000, planned=planned, plan_width=40,
         Group_Key=["orders.user_id"], **{**spilled, **said},
     )  # fmt: skip
 
 
-_FITS = {"HashAgg_Batches": 1, "Disk_Usage": 0}
-_FILES = {"Temp_I/O_Read_Time": 40.0, "Temp_I/O_Write_Time": 30.0}
+_FITS: dict[str, Any] = {"HashAgg_Batches": 1, "Disk_Usage": 0}
+_FILES: dict[str, Any] = {"Temp_I/O_Read_Time": 40.0, "Temp_I/O_Write_Time": 30.0}
 RULE = Rule(
     code=CODE,
     name=NAME,

@@ -26,6 +26,7 @@ Stays silent when
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
@@ -123,7 +124,8 @@ def _advice(plan: Plan, item: PlanNode) -> str:
         return (
             f"The CTE is read {len(readers)} times, so its rows are kept: name only the columns that are "
             "needed instead of *, and put conditions that all readers share into it. If it is cheap to "
-            f"repeat, let it run for each reader.\nWITH {quoted(str(name))} AS NOT MATERIALIZED (SELECT … WHERE …)"
+            "repeat, let it run for each reader.\n"
+            f"WITH {quoted(str(name))} AS NOT MATERIALIZED (SELECT … WHERE …)"
         )
     return (
         "The CTE is read once, so its rows need not be kept: let the planner see through it, as in a "
@@ -131,11 +133,11 @@ def _advice(plan: Plan, item: PlanNode) -> str:
     )
 
 
-_SPILLED = {"Storage": "Disk", "Maximum_Storage": 13_880}
+_SPILLED: dict[str, Any] = {"Storage": "Disk", "Maximum_Storage": 13_880}
 _EVENTS = node("Seq Scan", ms=28, rows=180_000, relation_name="events")
 
 
-def _cte(*, ms: float = 380, **said: object) -> PlanNode:
+def _cte(*, ms: float = 380, **said: Any) -> PlanNode:
     producer = node(
         "Seq Scan", ms=280, rows=180_000, relation_name="events", parent_relationship="InitPlan",
         subplan_name="CTE recent",
