@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from perfkit.model.builders import trace
-from perfkit.model.catalog import ForeignKey, Table
+from perfkit.model.catalog import ForeignKey, Index, Table
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
@@ -71,6 +71,13 @@ def planned_trace(
     """A block that sent one statement for each of these plans, and did nothing else."""
     plans = tuple(plan(root, tables=tables, foreign_keys=foreign_keys) for root in roots)
     return trace(plans=plans, duration_ms=sum(item.duration_ms or 0.0 for item in plans), **said)
+
+
+def example_index(name: str, *keys: str, method: str = "btree", **said: Any) -> Index:
+    """What the catalogue says of an index: by default valid, over all rows, and ascending in all keys."""
+    same: dict[str, Any] = {"opclasses": ("",) * len(keys), "descending": (False,) * len(keys)}
+    known: dict[str, Any] = {"is_valid": True, "predicate": None, "include": (), **same}
+    return Index(name, method, keys=keys, **{**known, **said})
 
 
 def _related(children: tuple[PlanNode, ...]) -> Iterator[PlanNode]:

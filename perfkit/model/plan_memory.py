@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_io import TEMPORARY, own_io_ms
 
 # PostgreSQL's defaults: work_mem, and how much of it a hash may use (from version 15 on).
 DEFAULT_WORK_MEM_KB, DEFAULT_HASH_MULTIPLIER = 4096, 2.0
@@ -73,18 +74,8 @@ def spilled_mb(*nodes: PlanNode) -> float:
 def temporary_file_ms(*nodes: PlanNode) -> float | None:
     """What reading and writing temporary files took these nodes, `None` where that was not timed.
 
-    PostgreSQL times it with `track_io_timing`, from version 15 on, added up over parallel processes.
+    PostgreSQL times it with `track_io_timing`, from version 15 on.
     """
-    times = [_own_file_ms(node) for node in nodes]
+    times = [own_io_ms(node, TEMPORARY) for node in nodes]
     known = [time for time in times if time is not None]
     return sum(known) if known else None
-
-
-def _own_file_ms(node: PlanNode) -> float | None:
-    names = ("Temp I/O Read Time", "Temp I/O Write Time")
-    if not any(name in node.attributes for name in names):
-        return None
-    inner = [child for child in node.children if child.parent_relationship != "InitPlan"]
-    total = sum(_number(node.attributes.get(name)) for name in names)
-    below = sum(_number(child.attributes.get(name)) for child in inner for name in names)
-    return max(0.0, total - below) / node.share.participants

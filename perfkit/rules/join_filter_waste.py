@@ -32,11 +32,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from perfkit.model.catalog import Index
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_builders import example_table, node, planned_trace
+from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_joins import LOOK_UP_MS, equal_columns, join_sides, rows_removed_by_join
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.trace import Trace
@@ -140,7 +139,7 @@ def _loop(
     )  # fmt: skip
 
 
-_BY_USER = Index("by_user", "btree", True, None, ("user_id",), (), ("",), (False,))
+_BY_USER = example_index("by_user", "user_id")
 _EQUAL = "(users.id = orders.user_id)"
 RULE = Rule(
     code=CODE,
