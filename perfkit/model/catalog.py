@@ -22,6 +22,11 @@ class Column:
     collation: str | None = None
     is_nullable: bool = True
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text: a cast to `text` changes neither its values nor their order."""
+        return self.type_name.startswith(("text", "character", "varchar", "citext", "name"))
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
