@@ -66,7 +66,8 @@ class Table:
 
     `rows` and `pages` are the planner's, -1 where nobody counted. `live_rows`, `dead_rows` and
     `modified_rows` (since the last ANALYZE) are the statistics collector's, `None` where it knows nothing.
-    `is_analyzed` says whether statistics were ever collected.
+    `is_analyzed` says whether statistics were ever collected. Of a partition, `parent` is the table it is
+    part of, qualified and quoted, and `partition_key` how that is divided, such as `RANGE (created_at)`.
     """
 
     name: str
@@ -84,6 +85,8 @@ class Table:
     modified_rows: float | None = None
     is_analyzed: bool | None = None
     has_extended_statistics: bool = False
+    parent: str | None = None
+    partition_key: str | None = None
 
     @property
     def shown_name(self) -> str:

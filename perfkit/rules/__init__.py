@@ -68,8 +68,9 @@ def _without_echoes(findings: list[Finding]) -> list[Finding]:
 
 def _is_symptom(finding: Finding, findings: list[Finding], causes: tuple[str, ...]) -> bool:
     """Whether a rule that this one yields to speaks about the same node of the same plan."""
+    node = finding.offenders[:1]
     return finding.plan is not None and any(
-        other.rule in causes and other.plan == finding.plan and other.offenders[:1] == finding.offenders[:1]
+        other.rule in causes and other.plan == finding.plan and set(node) & set(other.offenders)
         for other in findings
     )
 

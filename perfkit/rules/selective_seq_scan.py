@@ -125,6 +125,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=selective_seq_scan,
+    yields_to=("seq-scan-in-loop", "partitions-not-pruned"),
     fires_on=(
         planned_trace(_SCAN),
         # Three processes share the table: each threw away a third.

@@ -16,8 +16,12 @@ SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.
        c.relispartition, pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid),
        pg_stat_get_mod_since_analyze(c.oid),
        EXISTS (SELECT FROM pg_catalog.pg_statistic s WHERE s.starelid = c.oid),
-       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid)
+       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
+       (SELECT format('%%I.%%I', m.nspname, p.relname) FROM pg_catalog.pg_class p
+        JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace WHERE p.oid = h.inhparent),
+       pg_get_partkeydef(h.inhparent)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid AND c.relispartition
 WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END)
     IN (SELECT name, coalesce(schema, n.nspname)
         FROM json_to_recordset(%(names)s::json) AS wanted(name text, schema text)
@@ -105,7 +109,8 @@ def _facts(
 
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
-    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, analyzed, extended = row
+    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, *more = row
+    analyzed, extended, parent, partition_key = more
     return Table(
         f"{quoted(schema)}.{quoted(name)}",
         float(rows),
@@ -122,6 +127,8 @@ def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) ->
         modified_rows=float(modified),
         is_analyzed=analyzed,
         has_extended_statistics=extended,
+        parent=parent,
+        partition_key=partition_key,
     )
 
 
