@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlglot
@@ -168,14 +168,6 @@ def sort_columns(sort: PlanNode, scan: PlanNode) -> tuple[SortColumn, ...]:
             break
         columns.append(SortColumn(match["column"], bool(match["direction"]), (match["nulls"] or "").strip()))
     return tuple(columns)
-
-
-def scan_arms(node: PlanNode) -> tuple[Arm, ...]:
-    """Every condition of a scan taken apart: what its index answers, and what its filter tests after that."""
-    arms: list[Arm] = []
-    for name in ("Index Cond", "Recheck Cond", "Filter"):
-        arms.extend(filter_arms(replace(node, attributes={"Filter": node.attributes.get(name)})))
-    return tuple(arms)
 
 
 def _names(scan: PlanNode) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_conditions import filter_arms
+from perfkit.model.plan_scans import condition_arms
 
 # A look-up by an index took 0.001 to 0.003 ms in our measurements, EXPLAIN's own clock included.
 LOOK_UP_MS = 0.005
@@ -66,7 +65,7 @@ def equal_columns(scan: PlanNode, condition: object) -> list[str]:
         scan: a scan of one table.
         condition: as EXPLAIN writes it; columns of other tables are values to it.
     """
-    arms = filter_arms(replace(scan, attributes={"Filter": condition}))
+    arms = condition_arms(scan, condition)
     return list(dict.fromkeys(arm.column for arm in arms if arm.kind == "equality" and arm.column))
 
 

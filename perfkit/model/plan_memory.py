@@ -46,11 +46,6 @@ def memory_advice(needed_kb: float) -> list[str]:
     ]
 
 
-def number_said(node: PlanNode, name: str) -> float:
-    """A number under this name, over the main process and the workers; 0 where it is not said."""
-    return sum(_number(one.get(name)) for one in _processes(node))
-
-
 def most_said(node: PlanNode, name: str) -> float:
     """The largest number under this name in the main process or one of the workers."""
     return max(_number(one.get(name)) for one in _processes(node))

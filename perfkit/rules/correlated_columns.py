@@ -38,7 +38,6 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_conditions import scan_arms
 from perfkit.model.plan_estimates import (
     estimate_evidence,
     estimate_saving_ms,
@@ -48,6 +47,7 @@ from perfkit.model.plan_estimates import (
 )
 from perfkit.model.plan_joins import aliases_below, mentions
 from perfkit.model.plan_savings import measured_plans, saving_in_block
+from perfkit.model.plan_scans import scan_arms
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule

@@ -34,8 +34,9 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_memory import memory_advice, number_said, spilled_mb, temporary_file_ms, work_mem_kb
+from perfkit.model.plan_memory import memory_advice, spilled_mb, temporary_file_ms, work_mem_kb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import over_processes
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -103,7 +104,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNo
 
 def _advice(plan: Plan, item: PlanNode) -> str:
     lines, statements = ["Hash less: fewer columns, and a filter on the hashed side before the join."], []
-    original = number_said(item, "Original Hash Batches")
+    original = over_processes(item, "Original Hash Batches")
     if 0 < original < _batches(item):
         lines.append(
             f"{original:,.0f} batches were planned: more rows or wider ones came than expected, so refresh "
@@ -111,7 +112,7 @@ def _advice(plan: Plan, item: PlanNode) -> str:
         )
         tables = dict.fromkeys(relation(scan) for scan in item.walk() if scan.relation_name)
         statements += [f"ANALYZE {table};" for table in tables]
-    peak_kb = number_said(item, "Peak Memory Usage") or work_mem_kb(plan)
+    peak_kb = over_processes(item, "Peak Memory Usage") or work_mem_kb(plan)
     words, *memory = memory_advice(min(work_mem_kb(plan), peak_kb) * _batches(item))
     return "\n".join([" ".join([*lines, words]), *statements, *memory])
 

@@ -36,8 +36,9 @@ from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_joins import join_sides
-from perfkit.model.plan_memory import number_said, spilled_mb
+from perfkit.model.plan_memory import spilled_mb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import over_processes
 from perfkit.model.plan_shape import cut_short
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -66,7 +67,7 @@ def hash_wrong_side(
                 continue
             outer, hashed = sides
             own_ms = (join.self_time_ms or 0.0) + (hashed.self_time_ms or 0.0)
-            is_spilled = number_said(hashed, "Hash Batches") >= max(2, min_batches)
+            is_spilled = over_processes(hashed, "Hash Batches") >= max(2, min_batches)
             is_costly = own_ms >= min_time_share * duration_ms and is_worth_a_line(own_ms, duration_ms)
             if is_spilled and is_costly and _is_mistaken(outer, hashed, min_ratio):
                 yield _finding(trace, number, plan, join, outer, hashed)
@@ -110,8 +111,9 @@ def _finding(
         plan=number,
         saving_ms=saving_ms,
         evidence=(
-            f"{number_said(hashed, 'Hash Batches'):,.0f} batches and {spilled_mb(hashed, join):,.1f} MB in "
-            f"temporary files; hash and join took {own_ms:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            f"{over_processes(hashed, 'Hash Batches'):,.0f} batches, and "
+            f"{spilled_mb(hashed, join):,.1f} MB in temporary files.",
+            f"Hash and join took {own_ms:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
         ),
     )
 

@@ -38,10 +38,10 @@ from perfkit.model.plan_memory import (
     hash_multiplier,
     memory_advice,
     most_said,
-    number_said,
     temporary_file_ms,
 )
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import over_processes
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -66,7 +66,7 @@ def hashagg_spill(
             own_ms = item.self_time_ms or 0.0
             if item.node_type != "Aggregate" or not item.executed or own_ms < min_time_share * duration_ms:
                 continue
-            disk_kb = number_said(item, "Disk Usage")
+            disk_kb = over_processes(item, "Disk Usage")
             if disk_kb >= max(1.0, min_disk_kb) and is_worth_a_line(own_ms, duration_ms):
                 yield _finding(trace, number, plan, item, disk_kb)
 

@@ -38,8 +38,9 @@ from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_estimates import loop_saving_ms
 from perfkit.model.plan_joins import join_sides
-from perfkit.model.plan_memory import memory_advice, number_said, work_mem_kb
+from perfkit.model.plan_memory import memory_advice, work_mem_kb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import over_processes
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -60,8 +61,8 @@ def memoize_thrash(
         for cache in plan.nodes():
             if cache.node_type != "Memoize" or not cache.executed:
                 continue
-            hits, misses = number_said(cache, "Cache Hits"), number_said(cache, "Cache Misses")
-            evicted = number_said(cache, "Cache Evictions")
+            hits, misses = over_processes(cache, "Cache Hits"), over_processes(cache, "Cache Misses")
+            evicted = over_processes(cache, "Cache Evictions")
             is_useless = hits < max_hit_share * (hits + misses)
             if hits + misses < max(1, min_lookups) or not (is_useless or evicted):
                 continue
@@ -83,8 +84,8 @@ def _finding(
     trace: Trace, number: int, plan: Plan, cache: PlanNode, is_useless: bool, saving_ms: float
 ) -> Finding:
     saving_ms = saving_in_block(saving_ms, plan, trace)
-    hits, misses = number_said(cache, "Cache Hits"), number_said(cache, "Cache Misses")
-    evicted = number_said(cache, "Cache Evictions")
+    hits, misses = over_processes(cache, "Cache Hits"), over_processes(cache, "Cache Misses")
+    evicted = over_processes(cache, "Cache Evictions")
     thrown = f", and threw away {evicted:,.0f} entries for want of memory" if evicted else ""
     return Finding(
         code=CODE,

@@ -150,7 +150,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=nested_loop_misestimate,
-    yields_to=("correlated-columns", "stale-statistics"),
+    yields_to=("correlated-columns", "stale-statistics", "default-selectivity"),
     fires_on=(
         planned_trace(_loop(), name="nothing is known of the inner table"),
         planned_trace(_loop(inner_ms=0.005), tables=(_USERS,), name="hashing the users would take 11 ms"),

@@ -42,7 +42,6 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_conditions import scan_arms
 from perfkit.model.plan_estimates import (
     estimate_evidence,
     estimate_saving_ms,
@@ -51,6 +50,7 @@ from perfkit.model.plan_estimates import (
     wrong_estimates,
 )
 from perfkit.model.plan_savings import measured_plans, saving_in_block
+from perfkit.model.plan_scans import scan_arms
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
@@ -127,7 +127,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=row_misestimate,
-    yields_to=("correlated-columns", "stale-statistics", "nested-loop-misestimate"),
+    yields_to=("correlated-columns", "stale-statistics", "default-selectivity", "nested-loop-misestimate"),
     fires_on=(
         planned_trace(node("Nested Loop", _WRONG, _PROBE, ms=260, rows=20_000, planned=40)),
         planned_trace(node("Sort", _WRONG, ms=60, rows=20_000, planned=40)),

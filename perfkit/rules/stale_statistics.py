@@ -166,6 +166,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=stale_statistics,
+    yields_to=("default-selectivity",),
     fires_on=(
         planned_trace(_loop(), tables=(_NEVER,), name="never analysed"),
         planned_trace(_loop(), tables=(_LOADED,), name="loaded since"),

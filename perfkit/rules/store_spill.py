@@ -31,8 +31,9 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_memory import number_said, temporary_file_ms
+from perfkit.model.plan_memory import temporary_file_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import over_processes
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -77,7 +78,7 @@ def store_spill(trace: Trace, *, min_blocks: int = 1000) -> Iterator[Finding]:
 def _written_blocks(item: PlanNode) -> float:
     """From PostgreSQL 18 a node says how large its store is; before, what it wrote tells."""
     if "Storage" in item.attributes:
-        said_kb = number_said(item, "Maximum Storage") if item.attributes["Storage"] == "Disk" else 0.0
+        said_kb = over_processes(item, "Maximum Storage") if item.attributes["Storage"] == "Disk" else 0.0
         return said_kb / _BLOCK_KB
     return item.self_buffers.temp_written
 
