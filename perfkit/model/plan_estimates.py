@@ -1,5 +1,8 @@
 """Where the planner's estimates of rows went wrong, and what that led to."""
 
+import re
+from collections.abc import Iterator
+
 from perfkit.model.finding import Severity
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_joins import join_sides
@@ -17,6 +20,7 @@ _UNKNOWABLE = frozenset(
 # A nested loop that takes a third of the time and ran its inner side a thousand times is where a wrong
 # estimate hurts (reference notes on EXPLAIN, rule 34).
 LOOP_ROWS, LOOP_SHARE = 1000, 0.3
+_PARTITION = re.compile(r"_\d+$")
 # A hash join took 0.00025 ms for each row of both its sides, EXPLAIN's own clock included, in our
 # measurements of tables of 20,000 to 300,000 rows on PostgreSQL 18.
 HASH_MS_PER_ROW = 0.0003
@@ -36,7 +40,8 @@ def wrong_estimates(
 
     Returns:
         Nodes in reading order, without those that were stopped early, whose rows nobody can know, or that
-        take too little time, together with the node that uses their rows, to matter.
+        take too little time, together with the node that uses their rows, to matter. Of the partitions of
+        one table only the worst.
     """
     early = cut_short(plan)
     wrong = {
@@ -46,7 +51,20 @@ def wrong_estimates(
         and _is_wrong(item, min_factor, min_rows)
         and (_difference(item) >= min_difference or feeds_nested_loop(plan, item))
     }
-    return tuple(item for item in plan.nodes() if item.node_id in wrong and _is_cause(plan, item, wrong))
+    causes = [item for item in plan.nodes() if item.node_id in wrong and _is_cause(plan, item, wrong)]
+    return tuple(_one_of_each_table(plan, causes))
+
+
+def _one_of_each_table(plan: Plan, causes: list[PlanNode]) -> Iterator[PlanNode]:
+    """The partitions of one table have one cause: of them only the worst. Plans call them `events_1`, …"""
+    worst: dict[tuple[int, str], PlanNode] = {}
+    for item in causes:
+        above = plan.parents.get(item.node_id)
+        is_part = above is not None and above.node_type in ("Append", "Merge Append")
+        stem = _PARTITION.sub("", item.alias or "") if is_part else ""
+        key = (above.node_id, stem) if above is not None and stem else (item.node_id, "")
+        worst[key] = max(worst.get(key, item), item, key=_difference)
+    return (item for item in causes if item in worst.values())
 
 
 def _is_wrong(item: PlanNode, min_factor: float, min_rows: float) -> bool:

@@ -48,11 +48,12 @@ def guessed_filter(plan: Plan, scan: PlanNode) -> Guess | None:
     if scan.node_type != "Seq Scan" or not (scan.actual_loops or 0):
         return None
     found = predicates(scan)
-    share = _share(found, plan.table_of(scan))
+    table = plan.table_of(scan)
+    share = _share(found, table)
     if share is None or scan.plan_rows is None:
         return None
-    expected = table_rows(plan, scan) * share
-    return Guess(share, found) if _is_same(scan.plan_rows * _divisor(plan, scan), expected) else None
+    expected, unknown = table_rows(plan, scan) * share, tuple(i for i in found if _is_unknown(i, table))
+    return Guess(share, unknown) if _is_same(scan.plan_rows * _divisor(plan, scan), expected) else None
 
 
 def _is_same(planned: float, expected: float) -> bool:
@@ -60,18 +61,22 @@ def _is_same(planned: float, expected: float) -> bool:
 
 
 def _share(found: tuple[Predicate, ...], table: Table | None) -> float | None:
-    """The product of what the planner assumes for each condition; `None` where it knows more of one."""
+    """The product of what the planner assumes; conditions on plain columns are taken to leave all rows.
+
+    `None` where there is nothing to assume, or a condition of which it is not known what the planner takes.
+    """
     whole, ends = 1.0, dict[str, set[str]]()
-    for item in found:
-        if not _is_unknown(item, table):
-            return None
+    unknown = [item for item in found if _is_unknown(item, table)]
+    if not unknown or any(item.kind != "plain" for item in found if item not in unknown):
+        return None
+    for item in unknown:
         if item.operator in _RANGES:
             ends.setdefault(item.expression, set()).add(_RANGES[item.operator])
         else:
             whole *= EQUAL_SHARE if item.operator == "=" else 1 - EQUAL_SHARE
     for sides in ends.values():
         whole *= INTERVAL_SHARE if len(sides) > 1 else RANGE_SHARE
-    return whole if found else None
+    return whole
 
 
 def _is_unknown(item: Predicate, table: Table | None) -> bool:

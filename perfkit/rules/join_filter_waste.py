@@ -146,6 +146,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=join_filter_waste,
+    yields_to=("seq-scan-in-loop",),
     fires_on=(
         planned_trace(_loop(_EQUAL), name="an equality"),
         planned_trace(

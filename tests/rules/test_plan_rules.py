@@ -214,7 +214,7 @@ def test_a_sort_that_needs_too_much_memory_is_not_told_to_take_it():
         sort_on_disk, planned_trace(node("Sort", scan, ms=9000, rows=10**7, Sort_Key=["lower(x)"], **said))
     )
     assert "work_mem" not in finding.advice
-    assert "2,637 MB" in finding.advice
+    assert "4,096 MB" in finding.advice
 
 
 def test_an_incremental_sort_on_disk_is_seen():
