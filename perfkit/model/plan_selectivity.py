@@ -14,6 +14,7 @@ from perfkit.model.plan_conditions import parsed_condition
 from perfkit.model.plan_joins import aliases_below, join_sides, mentions
 from perfkit.model.plan_predicates import Predicate, predicates
 from perfkit.model.plan_scans import number, repeats, rows_read
+from perfkit.model.sql_names import unquoted
 
 EQUAL_SHARE, RANGE_SHARE, INTERVAL_SHARE = 0.005, 1 / 3, 0.005
 DEFAULT_GROUPS = 200
@@ -91,7 +92,7 @@ def _is_relabelled(item: Predicate, table: Table | None) -> bool:
     """A varchar shown as text is the column itself, and has its statistics."""
     if item.type_name != "text":
         return False
-    known = table.column(item.columns[0].strip('"')) if table and item.columns else None
+    known = table.column(unquoted(item.columns[0])) if table and item.columns else None
     return known is None or known.type_name.startswith("character varying")
 
 

@@ -1,8 +1,12 @@
 """Statements that write: how many rows, and which triggers and foreign keys took part."""
 
+import re
+
 from perfkit.model.catalog import ForeignKey
 from perfkit.model.plan import Plan, PlanNode, TriggerTime
+from perfkit.model.sql_names import unquoted
 
+_NAMES = re.compile(r'"(?:[^"]|"")*"|[^".]+')
 # PostgreSQL's own triggers: "a" acts on the table that a key refers to, "c" checks the table that has it.
 _KEY, _ACTION, _CHECK = "RI_ConstraintTrigger_", "RI_ConstraintTrigger_a", "RI_ConstraintTrigger_c"
 # A search by an index for one deleted row takes some hundredths of a millisecond: 0.04 in our measurement,
@@ -50,10 +54,7 @@ def key_of(plan: Plan, trigger: TriggerTime) -> ForeignKey | None:
 
 def bare_name(table: str) -> str:
     """A table's name without its schema and quotes."""
-    name = table[table.rindex('."') + 1 :] if '."' in table else table
-    if name.startswith('"') and name.endswith('"'):
-        return name[1:-1].replace('""', '"')
-    return name.rpartition(".")[2]
+    return unquoted(_NAMES.findall(table)[-1])
 
 
 def searches_without_index(plan: Plan, trigger: TriggerTime, min_search_ms: float = MIN_SEARCH_MS) -> bool:

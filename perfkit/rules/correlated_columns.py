@@ -48,7 +48,7 @@ from perfkit.model.plan_estimates import (
 from perfkit.model.plan_joins import aliases_below, mentions
 from perfkit.model.plan_savings import measured_plans, saving_in_block
 from perfkit.model.plan_scans import scan_arms
-from perfkit.model.sql_names import quoted
+from perfkit.model.sql_names import quoted, unquoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
@@ -113,7 +113,7 @@ def _product(table: Table | None, columns: list[str]) -> float | None:
     """Rows that the conditions would leave if no column depended on another."""
     rows = table.rows if table is not None else 0.0
     for column in columns:
-        known = table.column(column.strip('"')) if table is not None else None
+        known = table.column(unquoted(column)) if table is not None else None
         if known is None or not known.distinct or table is None:
             return None
         rows /= known.distinct if known.distinct > 0 else max(1.0, -known.distinct * table.rows)
@@ -130,9 +130,7 @@ def _confidence(scan: PlanNode, table: Table | None, product: float | None) -> f
 
 
 def _advice(scan: PlanNode, table: Table | None, columns: list[str]) -> str:
-    name = quoted(
-        "_".join([scan.relation_name or "", *[column.strip('"') for column in columns]])[:_MAX_NAME]
-    )
+    name = quoted("_".join([scan.relation_name or "", *[unquoted(column) for column in columns]])[:_MAX_NAME])
     words = "Tell the planner that the columns depend on each other, then explain the statement again."
     if table is not None and table.has_extended_statistics:
         words += (

@@ -41,6 +41,7 @@ from perfkit.model.plan_joins import join_sides
 from perfkit.model.plan_memory import memory_advice, work_mem_kb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_scans import over_processes
+from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -137,8 +138,8 @@ def _key_column(plan: Plan, cache: PlanNode) -> tuple[PlanNode | None, str]:
     sides = join_sides(loop) if loop is not None else None
     alias, _, column = str(cache.attributes.get("Cache Key", "")).rpartition(".")
     scans = sides[0].walk() if sides and alias else ()
-    owner = next((scan for scan in scans if scan.relation_name and scan.alias == alias.strip('"')), None)
-    return (owner, column) if column.strip('"').isidentifier() else (None, "")
+    owner = next((scan for scan in scans if scan.relation_name and scan.alias == unquoted(alias)), None)
+    return (owner, column) if unquoted(column).isidentifier() else (None, "")
 
 
 def _memory_advice(plan: Plan) -> str:
