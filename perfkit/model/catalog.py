@@ -112,3 +112,10 @@ class Table:
     def column(self, name: str) -> Column | None:
         """The column of this name, as the catalogue writes it."""
         return next((column for column in self.columns if column.name == name), None)
+
+    def distinct_count(self, name: str) -> float | None:
+        """How many different values a column has, by the statistics; `None` where nobody counted."""
+        known = self.column(name)
+        if known is None or known.distinct is None:
+            return None
+        return known.distinct if known.distinct >= 0 else -known.distinct * max(self.rows, 0.0)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan_predicates import Predicate
+from perfkit.model.sql_names import unquoted
 
 __all__ = ["PatternStart", "longest_run", "pattern_start"]
 
@@ -58,7 +59,7 @@ def longest_run(predicate: Predicate) -> int | None:
 
 
 def _plain_name(predicate: Predicate) -> str:
-    return predicate.columns[0].strip('"') if len(predicate.columns) == 1 else ""
+    return unquoted(predicate.columns[0]) if len(predicate.columns) == 1 else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from perfkit.model.plan import PlanNode
 from perfkit.model.plan_predicates import predicates
+from perfkit.model.sql_names import unquoted
 
 __all__ = ["Correlation", "correlation", "is_asked_for_existence", "negated_search", "subplans"]
 
@@ -57,7 +58,7 @@ def correlation(subplan: PlanNode) -> Correlation | None:
             continue
         for predicate in (item for name in _CONDITIONS for item in predicates(node, name)):
             outer = _OUTER.fullmatch(predicate.value) if predicate.operator == "=" else None
-            if outer and predicate.column and outer["table"].strip('"') not in inside:
+            if outer and predicate.column and unquoted(outer["table"]) not in inside:
                 return Correlation(node, predicate.column, predicate.value)
     return None
 

@@ -9,6 +9,7 @@ from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_predicates import Predicate, bare, predicates
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_shape import is_stopped_by_limit
+from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
 
 __all__ = ["WastefulScan", "has_pattern_index", "has_trigram_index", "index_led_by", "wasteful_scans"]
@@ -81,13 +82,14 @@ class WastefulScan:
         for arm in filter_arms(self.node):
             if arm.kind != "equality" or not arm.column or (arm.is_cast and not self.may_be_text(arm.column)):
                 continue
-            if _distinct(self.column(arm.column), self.table) >= _MIN_DISTINCT:
+            known = self.table.distinct_count(unquoted(arm.column)) if self.table else None
+            if known is None or known >= _MIN_DISTINCT:
                 return True
         return False
 
     def column(self, name: str) -> Column | None:
         """What the catalogue says of a column, `None` where it was not asked."""
-        return self.table.column(name.removeprefix('"').removesuffix('"')) if self.table else None
+        return self.table.column(unquoted(name)) if self.table else None
 
     def may_be_text(self, column: str) -> bool:
         """Whether a cast of this column to text changes nothing, as far as is known."""
@@ -147,12 +149,6 @@ def index_led_by(table: Table | None, expression: str, *opclasses: str) -> Index
         if index.is_valid and index.predicate is None and is_first and has_class:
             return index
     return None
-
-
-def _distinct(column: Column | None, table: Table | None) -> float:
-    if table is None or column is None or column.distinct is None:
-        return float("inf")
-    return column.distinct if column.distinct >= 0 else -column.distinct * max(table.rows, 0.0)
 
 
 def has_pattern_index(scan: WastefulScan, predicate: Predicate) -> bool:
