@@ -67,7 +67,8 @@ class Table:
     `rows` and `pages` are the planner's, -1 where nobody counted. `live_rows`, `dead_rows` and
     `modified_rows` (since the last ANALYZE) are the statistics collector's, `None` where it knows nothing.
     `is_analyzed` says whether statistics were ever collected. Of a partition, `parent` is the table it is
-    part of, qualified and quoted, and `partition_key` how that is divided, such as `RANGE (created_at)`.
+    part of, qualified and quoted, `partition_key` how that is divided, such as `RANGE (created_at)`, and
+    `partition_count` into how many.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Table:
     has_extended_statistics: bool = False
     parent: str | None = None
     partition_key: str | None = None
+    partition_count: int | None = None
 
     @property
     def shown_name(self) -> str:

@@ -1,5 +1,6 @@
 """Which columns of a table a statement needs, as far as its plan tells."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ _CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Join Filter", "Hash Cond", "Merge Cond", "Sort Key", "Group Key",
     "Presorted Key", "Cache Key", "One-Time Filter", "Order By", "TID Cond", "Window", "Run Condition",
 )  # fmt: skip
+# A named window, such as `w1 AS (PARTITION BY user_id)`, is no expression by itself.
+_WINDOW = re.compile(r"\A\w+ AS \(")
 _MAX_CHARACTERS = 20_000
 
 
@@ -30,7 +33,7 @@ def mentioned_columns(scan: PlanNode, expression: object) -> frozenset[str] | No
     """
     if not isinstance(expression, str) or len(expression) > _MAX_CHARACTERS:
         return None
-    text = expression.removesuffix(" DESC")
+    text = _WINDOW.sub("count(*) OVER (", expression.removesuffix(" DESC"))
     try:
         tree: Any = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError):

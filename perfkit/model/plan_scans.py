@@ -6,8 +6,11 @@ from dataclasses import replace
 from perfkit.model.catalog import Index, Table
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_conditions import Arm, SortColumn, filter_arms
+from perfkit.model.sql_names import unquoted
 
 INDEX_SCANS = ("Index Scan", "Index Only Scan")
+# An index on a column of so many values leaves one row in ten.
+MIN_VALUES = 10
 BITMAP_SCAN = "Bitmap Heap Scan"
 # What hands on the rows of its first child one by one, in their order: a LIMIT above stops that child.
 _IN_ORDER = frozenset(
@@ -130,10 +133,30 @@ def index_order(plan: Plan, scan: PlanNode) -> tuple[SortColumn, ...]:
     names = {column.name for column in table.columns}
     columns: list[SortColumn] = []
     for key, descending in zip(index.keys, index.descending, strict=False):
-        if key.strip('"').replace('""', '"') not in names:
+        if unquoted(key) not in names:
             break
         columns.append(SortColumn(key, descending))
     return tuple(columns)
+
+
+def is_filter_indexable(plan: Plan, scan: PlanNode) -> bool:
+    """Whether an index on plain columns could find the rows that a scan's filter keeps.
+
+    Where the filter also holds a condition that no such index answers, nobody knows which of them threw the
+    rows away: then a column of at least ten values, compared for equality, must be there.
+    """
+    arms, table = filter_arms(scan), plan.table_of(scan)
+    if all(arm.column for arm in arms):
+        return bool(arms)
+    equal = (arm.column for arm in arms if arm.kind == "equality" and arm.column)
+    return table is not None and any(_values(table, name) >= MIN_VALUES for name in equal)
+
+
+def _values(table: Table, name: str) -> float:
+    """How many different values a column has; 0 if nobody knows."""
+    column = table.column(unquoted(name))
+    count = (column.distinct or 0.0) if column is not None else 0.0
+    return count if count >= 0 else -count * max(0.0, table.rows)
 
 
 def limit_above(plan: Plan, scan: PlanNode) -> PlanNode | None:

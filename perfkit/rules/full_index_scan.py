@@ -14,7 +14,7 @@ Example
     with an index on (region): 300,000 entries are read for 50 values, in 53 ms.
 
 Use instead
-    For a filter: CREATE INDEX ON orders (region, user_id); with the filter's column first.
+    For a filter: CREATE INDEX ON orders (region) INCLUDE (user_id); with the filter's column first.
     For DISTINCT: a recursive query that asks for the next larger value, one step a value, 0.2 ms in the
     example; or a table that lists the values.
 
@@ -28,7 +28,7 @@ Thresholds
 Stays silent when
     The index was searched by a condition. It is read for its order: by ORDER BY, by a merge join, or below
     a LIMIT. All entries are counted or added up: they must be read. DISTINCT leaves many values, or is about
-    several columns. The filter has nothing that an index on plain columns could answer.
+    several columns. The filter holds a condition that no index on plain columns could answer.
 """
 
 from collections.abc import Iterator
@@ -38,10 +38,16 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_for_arms, relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_columns import mentioned_columns
+from perfkit.model.plan_columns import mentioned_columns, needed_columns
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
-from perfkit.model.plan_scans import is_whole_index, limit_above, removed_share, rows_read
+from perfkit.model.plan_scans import (
+    is_filter_indexable,
+    is_whole_index,
+    limit_above,
+    removed_share,
+    rows_read,
+)
 from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -52,8 +58,8 @@ CODE, NAME = "PK207", "full-index-scan"
 _STEP_IN_ENTRIES = 20
 _DISTINCT = ("Unique", "Aggregate", "Group")
 _BETWEEN = (*_DISTINCT, "Gather", "Gather Merge", "Sort")
-
-
+# Saving in milliseconds, what was kept of the entries, and advice.
+_Found = tuple[float, str, str]
 _STEPPING = """\
 WITH RECURSIVE step AS (
     (SELECT <column> FROM <table> ORDER BY <column> LIMIT 1)
@@ -86,32 +92,34 @@ def full_index_scan(
             if limit_above(plan, scan) is not None:
                 continue
             removed = removed_share(scan) >= min_removed_share
-            found = _filtered(scan) if removed else _repeated_values(plan, scan, max_distinct_share)
+            found = _filtered(plan, scan) if removed else _repeated_values(plan, scan, max_distinct_share)
             if found is not None and is_worth_a_line(found[0], duration_ms):
                 yield _finding(trace, number, plan, scan, *found)
 
 
-_Found = tuple[float, str, str]
-
-
-def _filtered(scan: PlanNode) -> _Found | None:
-    """Saving in milliseconds, what was kept, and advice, where the filter could be searched for."""
+def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
+    """What to say where the filter could be searched for."""
     candidate = index_for_arms(scan, filter_arms(scan))
-    if candidate is None:
+    if candidate is None or not is_filter_indexable(plan, scan):
         return None
+    # The index must go on to answer alone, or each entry would cost a visit to the table.
+    needed = needed_columns(plan, scan) if scan.node_type == "Index Only Scan" else None
+    others = ", ".join(sorted((needed or frozenset()).difference(candidate.columns)))
+    include = f") INCLUDE ({others});" if others else ");"
+    statement = candidate.statement.removesuffix(");") + include
     advice = (
         "An index whose first columns are those of the filter leads straight to these entries. It is "
-        f"suggested, not proved.\n{candidate.statement}"
+        f"suggested, not proved.\n{statement}"
     )
     saving_ms = (scan.self_time_ms or 0.0) * removed_share(scan)
     return saving_ms, f"to keep {scan.total_rows or 0.0:,.0f}", advice
 
 
 def _repeated_values(plan: Plan, scan: PlanNode, max_share: float) -> _Found | None:
-    """The same, where DISTINCT leaves few values of one column."""
+    """What to say where DISTINCT leaves few values of one column."""
     distinct = _distinct_above(plan, scan)
-    columns = _only_column(distinct, scan) if distinct is not None else None
-    if distinct is None or columns is None or "Filter" in scan.attributes:
+    name = _only_column(distinct, scan) if distinct is not None else None
+    if distinct is None or name is None or "Filter" in scan.attributes or "Filter" in distinct.attributes:
         return None
     values = distinct.total_rows or 0.0
     if values > max_share * rows_read(scan):
@@ -119,7 +127,7 @@ def _repeated_values(plan: Plan, scan: PlanNode, max_share: float) -> _Found | N
     spared = 1 - min(1.0, _STEP_IN_ENTRIES * values / rows_read(scan))
     advice = (
         "Step from one value to the next: each step is one search in an index that begins with this column. "
-        f"{_null_note(plan, scan, columns)}\n{_stepping(scan, columns)}"
+        f"{_null_note(plan, scan, name)}\n{_stepping(scan, name)}"
     )
     return (distinct.total_time_ms or 0.0) * spared, f"to find {values:,.0f} different values", advice
 
@@ -228,6 +236,10 @@ RULE = Rule(
         planned_trace(node("Aggregate", _scan(), ms=60, Output=["count(*)"])),
         # They are counted for each value, which takes all of them.
         planned_trace(node("Aggregate", _scan(), ms=60, rows=50, Output=["orders.region", "count(*)"])),
+        # HAVING counts them.
+        planned_trace(
+            node("Aggregate", _scan(), ms=60, rows=50, Output=["orders.region"], Filter="(count(*) > 5)")
+        ),
         # Many different values.
         planned_trace(node("Unique", _scan(), ms=60, rows=20_000, Output=["orders.region"])),
         # Searched by a condition.

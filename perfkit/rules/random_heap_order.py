@@ -90,6 +90,18 @@ def _correlation(plan: Plan, scan: PlanNode) -> float:
     return abs(column.correlation or 0.0) if column is not None else 0.0
 
 
+def _advice(plan: Plan, scan: PlanNode) -> str:
+    index = index_of(plan, scan)
+    words = "Ask for fewer rows, or for few columns and let the index hold them (INCLUDE)."
+    if index is not None and (index.predicate or index.method != "btree"):
+        return words
+    return (
+        f"{words} If most statements ask in this order, the table can be written anew in it: that locks the "
+        "table meanwhile and is not kept up.\n"
+        f"CLUSTER {relation(scan)} USING {quoted(scan.index_name or '')};"
+    )
+
+
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
     own_ms = scan.self_time_ms or 0.0
     saving_ms = saving_in_block(own_ms * _JUMPING_SHARE, plan, trace)
@@ -101,11 +113,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
             f"{table_name(scan)}: {scan.self_buffers.shared:,} blocks are touched for {rows_read(scan):,.0f} "
             f"rows: in the order of {scan.index_name} they lie all over the table."
         ),
-        advice=(
-            "Ask for fewer rows, or for few columns and let the index hold them (INCLUDE). If most "
-            "statements ask in this order, the table can be written anew in it: that locks the table "
-            f"meanwhile and is not kept up.\nCLUSTER {relation(scan)} USING {quoted(scan.index_name or '')};"
-        ),
+        advice=_advice(plan, scan),
         refutation=(
             "Refuted if the statement takes as long after CLUSTER, or if other statements, which are fast "
             "now because of how the rows lie, matter more."

@@ -76,6 +76,19 @@ def _join_filter(plan: Plan, scan: PlanNode) -> PlanNode | None:
     return parent if is_inner and scan.parent_relationship == "Inner" else None
 
 
+def _loop(plan: Plan, scan: PlanNode) -> tuple[int, ...]:
+    """The number of the join or of the sub-query that runs the scan again and again."""
+    child: PlanNode | None = scan
+    while child is not None:
+        if child.parent_relationship == "SubPlan":
+            return (child.node_id,)
+        parent = plan.parents.get(child.node_id)
+        if parent is not None and parent.node_type == "Nested Loop" and child.parent_relationship == "Inner":
+            return (parent.node_id,)
+        child = parent
+    return ()
+
+
 def _kept_share(plan: Plan, scan: PlanNode) -> float:
     kept, join = scan.total_rows or 0.0, _join_filter(plan, scan)
     if join is not None:
@@ -119,7 +132,7 @@ def _finding(trace: Trace, position: int, plan: Plan, scan: PlanNode, candidate:
         ),
         confidence=0.85,
         location=plan.call_site,
-        offenders=(scan.node_id,),
+        offenders=(scan.node_id, *_loop(plan, scan)),
         plan=position,
         saving_ms=saving_ms,
         evidence=(

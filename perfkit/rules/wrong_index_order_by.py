@@ -26,7 +26,8 @@ Thresholds
 
 Stays silent when
     The LIMIT had its rows after a few steps. There is no LIMIT, or a sort stands below it. The index was
-    searched by a condition. The filter has nothing that an index on plain columns could answer.
+    searched by a condition. The filter holds a condition that no index on plain columns could answer, and it
+    may be that one which removes the rows.
 """
 
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_i
 from perfkit.model.plan_scans import (
     has_index_led_by,
     index_order,
+    is_filter_indexable,
     is_whole_index,
     limit_above,
     removed_share,
@@ -70,9 +72,15 @@ def wrong_index_order_by(
             wanted = max(1.0, min_removed_rows, min_removed_factor * (scan.total_rows or 0.0))
             if not is_whole_index(scan) or removed < wanted or limit_above(plan, scan) is None:
                 continue
-            candidate = index_for_arms(scan, filter_arms(scan), index_order(plan, scan))
+            candidate = _candidate(plan, scan)
             if candidate is not None and is_worth_a_line(_saving_ms(scan), duration_ms):
                 yield _finding(trace, number, plan, scan, candidate)
+
+
+def _candidate(plan: Plan, scan: PlanNode) -> IndexCandidate | None:
+    if not is_filter_indexable(plan, scan):
+        return None
+    return index_for_arms(scan, filter_arms(scan), index_order(plan, scan))
 
 
 def _saving_ms(scan: PlanNode) -> float:

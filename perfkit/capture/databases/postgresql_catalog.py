@@ -19,7 +19,8 @@ SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.
        EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
        (SELECT format('%%I.%%I', m.nspname, p.relname) FROM pg_catalog.pg_class p
         JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace WHERE p.oid = h.inhparent),
-       pg_get_partkeydef(h.inhparent)
+       pg_get_partkeydef(h.inhparent),
+       (SELECT count(*) FROM pg_catalog.pg_inherits o WHERE o.inhparent = h.inhparent)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid AND c.relispartition
 WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END)
@@ -110,7 +111,7 @@ def _facts(
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
     _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, *more = row
-    analyzed, extended, parent, partition_key = more
+    analyzed, extended, parent, partition_key, partition_count = more
     return Table(
         f"{quoted(schema)}.{quoted(name)}",
         float(rows),
@@ -129,6 +130,7 @@ def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) ->
         has_extended_statistics=extended,
         parent=parent,
         partition_key=partition_key,
+        partition_count=partition_count if parent else None,
     )
 
 

@@ -16,5 +16,5 @@ CASE = PlanCase(
         "SELECT sum(user_id) FROM orders WHERE region < 50", before="SET max_parallel_workers_per_gather = 0"
     ),
     node="Index Only Scan",
-    mentions="CREATE INDEX ON shop.orders (region);",
+    mentions="CREATE INDEX ON shop.orders (region) INCLUDE (user_id);",
 )
