@@ -125,7 +125,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=sort_on_disk,
-    yields_to=("avoidable-sort",),
+    yields_to=("avoidable-sort", "distinct-sort", "window-top1", "union-dedup"),
     fires_on=(
         planned_trace(_sort("orders.created_at")),
         planned_trace(_sort("(lower(orders.city))")),

@@ -152,6 +152,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=store_spill,
+    yields_to=("cte-fence",),
     fires_on=(
         planned_trace(_cte(**_SPILLED), name="a CTE that is read once"),
         planned_trace(_cte(temp_written_blocks=1_735), name="before PostgreSQL 18, which says it"),
