@@ -20,6 +20,9 @@ _UNKNOWABLE = frozenset(
 # A nested loop that takes a third of the time and ran its inner side a thousand times is where a wrong
 # estimate hurts (reference notes on EXPLAIN, rule 34).
 LOOP_ROWS, LOOP_SHARE = 1000, 0.3
+_JOINS = frozenset({"Nested Loop", "Hash Join", "Merge Join"})
+# They hand on rows one by one, and no choice between them and something else hangs on how many.
+_PASSING = frozenset({"Append", "Gather", "Limit", "LockRows", "ModifyTable", "Result", "Subquery Scan"})
 _PARTITION = re.compile(r"_\d+$")
 # A hash join took 0.00025 ms for each row of both its sides, EXPLAIN's own clock included, in our
 # measurements of tables of 20,000 to 300,000 rows on PostgreSQL 18.
@@ -39,15 +42,15 @@ def wrong_estimates(
         min_rows: the larger side, a loop.
 
     Returns:
-        Nodes in reading order, without those that were stopped early, whose rows nobody can know, or that
-        take too little time, together with the node that uses their rows, to matter. Of the partitions of
-        one table only the worst.
+        Nodes in reading order, without those that were stopped early, whose rows nobody can know, by whose
+        rows nothing was decided, or that take too little time, together with the node that uses their rows,
+        to matter. Of the partitions of one table only the worst.
     """
-    early = cut_short(plan)
+    ignored = cut_short(plan) | _undecided(plan)
     wrong = {
         item.node_id
         for item in plan.nodes()
-        if item.node_id not in early
+        if item.node_id not in ignored
         and _is_wrong(item, min_factor, min_rows)
         and (_difference(item) >= min_difference or feeds_nested_loop(plan, item))
     }
@@ -65,6 +68,22 @@ def _one_of_each_table(plan: Plan, causes: list[PlanNode]) -> Iterator[PlanNode]
         key = (above.node_id, stem) if above is not None and stem else (item.node_id, "")
         worst[key] = max(worst.get(key, item), item, key=_difference)
     return (item for item in causes if item in worst.values())
+
+
+def _undecided(plan: Plan) -> frozenset[int]:
+    """Joins and sub-queries from which the rows go out as they are: nothing was decided by their number.
+
+    A scan chose its index by its own number, and an aggregate its strategy, so those are left in.
+    """
+    found: set[int] = set()
+    pending = [plan.root]
+    while pending:
+        item = pending.pop()
+        if item.node_type in _JOINS or item.node_type in _PASSING:
+            found.add(item.node_id)
+        if item.node_type in _PASSING:
+            pending.extend(child for child in item.children if child.parent_relationship != "InitPlan")
+    return frozenset(found)
 
 
 def _is_wrong(item: PlanNode, min_factor: float, min_rows: float) -> bool:

@@ -4,7 +4,7 @@ PostgreSQL's `selfuncs.h` and `plancat.c`: one row in 200 for an equality, a thi
 200 for a range with two ends, and 200 different values where none were counted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -66,10 +66,14 @@ def _share(found: tuple[Predicate, ...], table: Table | None) -> float | None:
 
     `None` where there is nothing to assume, or a condition of which it is not known what the planner takes.
     """
-    whole, ends = 1.0, dict[str, set[str]]()
-    unknown = [item for item in found if _is_unknown(item, table)]
+    unknown = tuple(item for item in found if _is_unknown(item, table))
     if not unknown or any(item.kind != "plain" for item in found if item not in unknown):
         return None
+    return _product(unknown)
+
+
+def _product(unknown: tuple[Predicate, ...]) -> float:
+    whole, ends = 1.0, dict[str, set[str]]()
     for item in unknown:
         if item.operator in _RANGES:
             ends.setdefault(item.expression, set()).add(_RANGES[item.operator])
@@ -113,11 +117,62 @@ def _divisor(plan: Plan, scan: PlanNode) -> float:
     return workers + max(0.0, 1 - _LEADER_LOSS * workers)
 
 
+def guessed_result(plan: Plan, item: PlanNode) -> Guess | None:
+    """Recognise the planner's assumption for a condition on what a CTE or a sub-query returned.
+
+    Args:
+        plan: the plan of the statement.
+        item: a scan of the CTE or sub-query.
+
+    Returns:
+        The assumption, `None` where the number is another.
+    """
+    source = _source(plan, item)
+    found = predicates(item)
+    if source is None or source.plan_rows is None or not found or item.plan_rows is None:
+        return None
+    if any(one.kind not in _EXPRESSIONS | {"plain"} or not one.operator for one in found):
+        return None
+    share = _product(found)
+    return Guess(share, found) if _is_same(item.plan_rows, source.plan_rows * share) else None
+
+
+def _source(plan: Plan, item: PlanNode) -> PlanNode | None:
+    """The node whose rows a scan of a CTE or sub-query reads."""
+    if item.node_type == "Subquery Scan":
+        return next((child for child in item.children if child.parent_relationship == "Subquery"), None)
+    name = f"CTE {item.attributes.get('CTE Name')}" if item.node_type == "CTE Scan" else ""
+    return next((node for node in plan.nodes() if name and node.subplan_name == name), None)
+
+
 def guessed_groups(item: PlanNode) -> bool:
     """Whether the number of groups is the one that the planner takes for values that nobody counted."""
+    return item.node_type == "Aggregate" and bool(_only_key(item)) and item.plan_rows == DEFAULT_GROUPS
+
+
+def group_expression(plan: Plan, item: PlanNode) -> tuple[PlanNode, str] | None:
+    """The expression by whose values an aggregate groups far fewer groups than expected.
+
+    Without statistics on the expression the planner takes as many groups as its columns have values.
+
+    Returns:
+        The scan of the one table that it is made of, and the expression as SQL wants it; `None` where the
+        key is a plain column, or not of a table.
+    """
+    key = _only_key(item)
+    if item.node_type != "Aggregate" or not key or (item.actual_rows or 0.0) >= (item.plan_rows or 0.0):
+        return None
+    for scan in item.walk():
+        # As a condition, so that it can be taken apart.
+        made = predicates(replace(scan, attributes={"Filter": f"({key} = 1)"})) if scan.relation_name else ()
+        if len(made) == 1 and made[0].kind in _EXPRESSIONS and made[0].is_fixed:
+            return scan, made[0].index_key
+    return None
+
+
+def _only_key(item: PlanNode) -> str:
     keys = item.attributes.get("Group Key")
-    one_key = isinstance(keys, list) and len(keys) == 1
-    return item.node_type == "Aggregate" and one_key and item.plan_rows == DEFAULT_GROUPS
+    return str(keys[0]) if isinstance(keys, list) and len(keys) == 1 else ""
 
 
 def guessed_join(join: PlanNode) -> bool:

@@ -104,8 +104,9 @@ def _finding(
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"Nothing ties {ours} to {theirs}: {outer.total_rows or 0:,.0f} and "
-            f"{inner.actual_rows or 0:,.0f} rows give {join.total_rows or 0:,.0f} pairs."
+            f"Nothing ties {_called(ours, our_name)} to {_called(theirs, their_name)}: "
+            f"{outer.total_rows or 0:,.0f} and {inner.actual_rows or 0:,.0f} rows give "
+            f"{join.total_rows or 0:,.0f} pairs."
         ),
         advice=(
             "Say how they belong together, or take out the table of which nothing is wanted.\n"
@@ -124,6 +125,10 @@ def _finding(
             "what stands above it works on all pairs.",
         ),
     )
+
+
+def _called(table: str, alias: str) -> str:
+    return table if table == alias else f"{table} {alias}"
 
 
 def _names(side: PlanNode) -> tuple[str, str]:

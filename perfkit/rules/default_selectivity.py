@@ -7,7 +7,8 @@ What it finds
 Why is this slow
     Statistics are kept for columns. For lower(email) = … the planner takes one row in 200, for an inequality
     with a value that is computed while the statement runs a third, for the values of a function's rows 200
-    different ones; whatever the data is. Joins are chosen by that number.
+    different ones, and for date_trunc('month', created_at) as many as created_at has; whatever the data is.
+    Joins, and the memory of groups, are chosen by that number.
 
 Example
     SELECT * FROM users WHERE lower(email) = 'ann@example.org'
@@ -30,6 +31,7 @@ Stays silent when
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
@@ -44,13 +46,25 @@ from perfkit.model.plan_estimates import (
 )
 from perfkit.model.plan_predicates import Predicate
 from perfkit.model.plan_savings import measured_plans, saving_in_block
-from perfkit.model.plan_selectivity import guessed_filter, guessed_groups, guessed_join
+from perfkit.model.plan_selectivity import (
+    Guess,
+    group_expression,
+    guessed_filter,
+    guessed_groups,
+    guessed_join,
+    guessed_result,
+)
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
 CODE, NAME = "PK250", "default-selectivity"
 _TEMPORARY_TABLE = "CREATE TEMPORARY TABLE found AS SELECT …;\nANALYZE found;"
+_RESULT_ADVICE = (
+    "The rows come from a function or a sub-query, of whose values the planner knows nothing: put them into "
+    f"a temporary table first, and analyse it.\n{_TEMPORARY_TABLE}"
+)
+_ONE_TENTH = 0.1
 
 
 def default_selectivity(trace: Trace, *, min_factor: float = 10.0) -> Iterator[Finding]:
@@ -91,20 +105,28 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, share: str, 
 def _advice(plan: Plan, item: PlanNode) -> tuple[str, str] | None:
     """What the planner assumed, and what to do; `None` where it assumed nothing."""
     if guessed_groups(item):
-        return "200 groups, as it does for values that nobody counted", (
-            "The rows come from a function or a sub-query, of whose values the planner knows nothing: put "
-            f"them into a temporary table first, and analyse it.\n{_TEMPORARY_TABLE}"
-        )
+        return "200 groups, as it does for values that nobody counted", _RESULT_ADVICE
     if guessed_join(item):
         return "a third of all pairs for each inequality", (
             "No statistics tell how many rows of two tables an inequality pairs. Where what follows suffers "
             f"from it, put the pairs into a temporary table first, and analyse it.\n{_TEMPORARY_TABLE}"
         )
-    guess = guessed_filter(plan, item)
-    if guess is None:
-        return None
-    words = f"{guess.share:.3%} of the rows" if guess.share < 0.1 else f"{guess.share:.0%} of the rows"
-    return f"{words}, as it does without statistics", _filter_advice(item, guess.predicates)
+    grouped = group_expression(plan, item)
+    if grouped is not None:
+        return "as many groups as the columns of the expression have values", _expression_advice(
+            grouped[0], [grouped[1]]
+        )
+    if (guess := guessed_result(plan, item)) is not None:
+        return f"{_shown(guess)} of what the sub-query returns", _RESULT_ADVICE
+    if (guess := guessed_filter(plan, item)) is not None:
+        return f"{_shown(guess)} of the rows, as it does without statistics", _filter_advice(
+            item, guess.predicates
+        )
+    return None
+
+
+def _shown(guess: Guess) -> str:
+    return f"{guess.share:.3%}" if guess.share < _ONE_TENTH else f"{guess.share:.0%}"
 
 
 def _filter_advice(scan: PlanNode, found: tuple[Predicate, ...]) -> str:
@@ -117,6 +139,10 @@ def _filter_advice(scan: PlanNode, found: tuple[Predicate, ...]) -> str:
             "value = session.scalar(select(…))\n"
             "rows = session.scalars(select(…).where(column > value))"
         )
+    return _expression_advice(scan, keys)
+
+
+def _expression_advice(scan: PlanNode, keys: list[str]) -> str:
     table = relation(scan)
     statements = [
         f"CREATE STATISTICS {quoted(f'{scan.relation_name}_expression_{place}')} ON {key} FROM {table};"
@@ -124,8 +150,8 @@ def _filter_advice(scan: PlanNode, found: tuple[Predicate, ...]) -> str:
     ]
     return "\n".join(
         [
-            "Let the planner count the values of the expression. An index on it does the same once the table "
-            "is analysed, and finds the rows as well.",
+            "Let the planner count the values of the expression. An index on it does the same, once the "
+            "table is analysed.",
             *statements,
             f"ANALYZE {table};",
         ]
@@ -154,6 +180,20 @@ _GROUPS = node(
     "Aggregate", node("Function Scan", ms=20, rows=50_000, alias="item"), ms=40, rows=50_000, planned=200,
     Group_Key=["item.code"],
 )  # fmt: skip
+_MONTHS = node(
+    "Aggregate", node("Seq Scan", ms=30, rows=150_000, relation_name="users"), ms=70, rows=11,
+    planned=150_000, Group_Key=["(date_trunc('month'::text, users.since))"],
+)  # fmt: skip
+_FEW_OF_CTE = node(
+    "Hash Join",
+    node("Aggregate", ms=60, rows=18_822, parent_relationship="InitPlan", subplan_name="CTE sums"),
+    node(
+        "CTE Scan", ms=65, rows=99, planned=6_274, alias="a", parent_relationship="Outer", CTE_Name="sums",
+        Filter="(a.user_id < 100)",
+    ),
+    node("Hash", node("Seq Scan", ms=1), ms=2, parent_relationship="Inner"),
+    ms=70, rows=99,
+)  # fmt: skip
 RULE = Rule(
     code=CODE,
     name=NAME,
@@ -167,7 +207,9 @@ RULE = Rule(
             _scan("(users.seen > (InitPlan 1).col1)", rows=20, planned=333_333), name="a computed value"
         ),
         planned_trace(_GROUPS, name="200 groups"),
-        planned_trace(_PAIRS, name="a third of all pairs"),
+        planned_trace(node("Sort", _PAIRS, ms=95, rows=3_000), name="a third of all pairs"),
+        planned_trace(_MONTHS, name="groups by an expression"),
+        planned_trace(_FEW_OF_CTE, name="a third of a CTE"),
     ),
     silent_on=(
         planned_trace(_scan(_LOWER, rows=6_000), name="nearly right"),
@@ -179,5 +221,8 @@ RULE = Rule(
         ),
         planned_trace(_scan("((users.city)::text = 'Ulm'::text)"), name="a varchar, shown as text"),
         planned_trace(node("Aggregate", node("Append", _scan(_LOWER), ms=60), ms=9_000), name="too fast"),
+        planned_trace(_PAIRS, name="the pairs are the result, so nothing was decided by their number"),
+        planned_trace(replace(_MONTHS, attributes={"Group Key": ["users.city"]}), name="groups by a column"),
+        planned_trace(replace(_MONTHS, plan_rows=14.0), name="groups by an expression that was counted"),
     ),
 )

@@ -31,7 +31,8 @@ Thresholds
 Stays silent when
     The node never ran. A LIMIT, a semi-join, a merge join or a sub-query that wants one row stopped it
     early: the estimate is for all rows. BitmapAnd and BitmapOr, for which PostgreSQL reports no rows.
-    Changes of a table, functions and recursive queries, for which it can only guess. The node and what
+    Changes of a table, functions and recursive queries, for which it can only guess. A join whose rows are
+    the result: nothing was decided by their number. The node and what
     uses its rows take less than 1 ms or 2 % of the execution. Another rule knows why: columns that depend on
     each other, stale statistics, an expression without statistics.
 """

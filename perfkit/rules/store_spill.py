@@ -41,6 +41,7 @@ from perfkit.rules._rule import Rule, severity_of
 CODE, NAME = "PK242", "store-spill"
 _BLOCK_KB = 8
 # Without the store the rows flow on: all of what these take for themselves goes.
+_SHARED = 2
 _ONLY_STORING = frozenset({"CTE Scan", "Materialize"})
 _REMEDIES = {
     "Materialize": "The rows are kept because the other side of the join needs them again and again: select "
@@ -71,7 +72,8 @@ def store_spill(trace: Trace, *, min_blocks: int = 1000) -> Iterator[Finding]:
             is_store = item.executed and (item.node_type == "CTE Scan" or item.node_type in _REMEDIES)
             if not is_store or _written_blocks(item) < max(1, min_blocks):
                 continue
-            if is_worth_a_line(item.self_time_ms or 0.0, duration_ms):
+            is_first = _readers(plan, item)[:1] in ([], [item])
+            if is_first and is_worth_a_line(item.self_time_ms or 0.0, duration_ms):
                 yield _finding(trace, number, plan, item)
 
 
@@ -84,7 +86,8 @@ def _written_blocks(item: PlanNode) -> float:
 
 
 def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode) -> Finding:
-    own_ms = item.self_time_ms if item.node_type in _ONLY_STORING else temporary_file_ms(item)
+    is_needless = item.node_type in _ONLY_STORING and len(_readers(plan, item)) < _SHARED
+    own_ms = item.self_time_ms if is_needless else temporary_file_ms(item)
     saving_ms = None if own_ms is None else saving_in_block(own_ms, plan, trace)
     size_mb = _written_blocks(item) * _BLOCK_KB * 1024 / 1e6
     return Finding(
@@ -108,6 +111,14 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode) -> Finding:
     )
 
 
+def _readers(plan: Plan, item: PlanNode) -> list[PlanNode]:
+    """The scans of the same CTE, the slowest first; none where the node is no such scan."""
+    name = item.attributes.get("CTE Name")
+    scans = [scan for scan in plan.nodes() if scan.node_type == item.node_type == "CTE Scan"]
+    same = [scan for scan in scans if scan.attributes.get("CTE Name") == name]
+    return sorted(same, key=lambda scan: -(scan.self_time_ms or 0.0))
+
+
 def _shown(item: PlanNode) -> str:
     return f"CTE {item.attributes.get('CTE Name', '')}" if item.node_type == "CTE Scan" else item.node_type
 
@@ -116,12 +127,8 @@ def _advice(plan: Plan, item: PlanNode) -> str:
     if item.node_type != "CTE Scan":
         return _REMEDIES[item.node_type]
     name = item.attributes.get("CTE Name")
-    readers = [
-        scan
-        for scan in plan.nodes()
-        if scan.node_type == "CTE Scan" and scan.attributes.get("CTE Name") == name
-    ]
-    if len(readers) > 1:
+    readers = _readers(plan, item)
+    if len(readers) >= _SHARED:
         return (
             f"The CTE is read {len(readers)} times, so its rows are kept: name only the columns that are "
             "needed instead of *, and put conditions that all readers share into it. If it is cheap to "

@@ -53,6 +53,14 @@ def test_a_node_that_never_ran_or_was_stopped_is_not_judged():
     assert wrong(node("Append", scan(loops=0, rows=0, planned=90_000), ms=20)) == []
 
 
+def test_a_join_whose_rows_are_the_result_decided_nothing():
+    join = node("Hash Join", scan(planned=15_000), node("Hash", ms=1), ms=60, rows=15_000, planned=20)
+    assert wrong(join) == []
+    assert wrong(node("Gather", join, ms=61, rows=15_000, planned=20)) == []
+    assert wrong(node("Sort", join, ms=70, rows=15_000, planned=20)) == ["Hash Join"]
+    assert wrong(node("Append", scan(), ms=21, rows=15_000, planned=75)) == ["Seq Scan"]
+
+
 def test_a_loop_is_harmed_where_it_ran_a_thousand_times_for_a_third_of_the_time():
     harmed = plan(loop(scan()))
     few = plan(loop(scan(rows=900, planned=2)))

@@ -4,7 +4,14 @@ import pytest
 
 from perfkit.model.catalog import Column
 from perfkit.model.plan_builders import example_table, node, plan
-from perfkit.model.plan_selectivity import guessed_filter, guessed_groups, guessed_join, table_rows
+from perfkit.model.plan_selectivity import (
+    group_expression,
+    guessed_filter,
+    guessed_groups,
+    guessed_join,
+    guessed_result,
+    table_rows,
+)
 
 ROWS = 400_000.0
 COLUMNS = (Column("city", "text"), Column("vc", "character varying(20)"), Column("n", "integer"))
@@ -82,6 +89,55 @@ def test_two_hundred_groups_of_one_key_are_an_assumption():
     assert not guessed_groups(node("Aggregate", planned=201, Group_Key=["r.k"]))
     assert not guessed_groups(node("Aggregate", planned=200, Group_Key=["r.k", "r.l"]))
     assert not guessed_groups(node("Aggregate", planned=200))
+
+
+@pytest.mark.parametrize(
+    ("condition", "planned", "is_guessed"),
+    [
+        ("(r.k < 100)", 6_274, True),
+        ("(r.k = 100)", 94, True),
+        ("((r.k >= 1) AND (r.k < 100))", 94, True),
+        ("(r.k < 100)", 900, False),
+        ("(r.name ~~ 'x%'::text)", 94, False),
+        (None, 18_822, False),
+    ],
+)
+def test_a_condition_on_what_a_cte_returned_is_an_assumption(condition, planned, is_guessed):
+    made = node("Aggregate", rows=18_822, parent_relationship="InitPlan", subplan_name="CTE sums")
+    said = {"Filter": condition} if condition else {}
+    read = node("CTE Scan", planned=planned, alias="r", parent_relationship="Outer", CTE_Name="sums", **said)
+    whole = plan(node("Aggregate", made, read))
+    assert (guessed_result(whole, whole.node(2)) is not None) is is_guessed
+
+
+def test_a_condition_on_a_window_is_an_assumption():
+    window = node("WindowAgg", rows=150_000, parent_relationship="Subquery")
+    whole = plan(node("Subquery Scan", window, planned=750, rows=19_988, alias="x", Filter="(x.rn = 1)"))
+    assert guessed_result(whole, whole.root) is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "expression"),
+    [
+        ("(date_trunc('month'::text, u.at))", "date_trunc('month', at)"),
+        ("((u.n % 10))", "(n % 10)"),
+        ("((u.j ->> 'k'::text))", "(j ->> 'k')"),
+        ("u.city", None),
+        ("(lower(other.name))", None),
+        ("(date_trunc(?::text, u.at))", None),
+    ],
+)
+def test_groups_by_an_expression_are_counted_by_its_columns(key, expression):
+    scan = node("Seq Scan", rows=150_000, relation_name="u")
+    whole = plan(node("Aggregate", scan, rows=11, planned=150_000, Group_Key=[key]))
+    found = group_expression(whole, whole.root)
+    assert (found and found[1]) == expression
+
+
+def test_an_expression_with_more_groups_than_expected_is_something_else():
+    scan = node("Seq Scan", rows=150_000, relation_name="u")
+    whole = plan(node("Aggregate", scan, rows=5_000, planned=11, Group_Key=["(lower(u.city))"]))
+    assert group_expression(whole, whole.root) is None
 
 
 @pytest.mark.parametrize(
