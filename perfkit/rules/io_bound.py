@@ -25,8 +25,8 @@ Thresholds
         server's memory, where it was not timed: nine hits in ten are common (reference notes on EXPLAIN,
         rule 53).
     min_time_share (0.3), min_block_ms (0.05): the node's own share of the execution time, and its time for
-        each of these blocks, where it was not timed. A block from the operating system's memory took 0.004 ms
-        in our measurement, rows and conditions included some hundredths.
+        each of these blocks, where it was not timed. From the operating system's memory a block took 0.004 ms
+        in our measurement, and looking at its rows some hundredths.
     In all rules about plans, a saving below 1 ms or 2 % of the execution is not worth a line.
 
 Stays silent when
