@@ -1,11 +1,14 @@
 """Triggers and foreign keys of statements that write."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perfkit.model.catalog import ForeignKey
 from perfkit.model.plan import TriggerTime
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.plan_writes import bare_name, key_of, rows_written, searches_without_index, writer_of
+from perfkit.model.sql_names import quoted
 
 KEY = ForeignKey("orders_user", 'shop."Orders"', ("user_id",), "shop.users", is_indexed=False)
 
@@ -31,6 +34,11 @@ def delete(*keys):
 )
 def test_a_table_is_known_without_its_schema_and_quotes(written, bare):
     assert bare_name(written) == bare
+
+
+@given(schema=st.text(min_size=1, max_size=9), name=st.text(min_size=1, max_size=9))
+def test_any_name_is_found_again_in_how_sql_writes_it(schema, name):
+    assert bare_name(f"{quoted(schema)}.{quoted(name)}") == name
 
 
 def test_the_rows_to_write_are_those_of_the_node_below():

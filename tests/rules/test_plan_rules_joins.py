@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perfkit.model.builders import trace
 from perfkit.model.catalog import Column, ForeignKey
@@ -234,3 +236,63 @@ def test_an_index_that_is_read_from_the_disk_is_called_by_its_name():
     bitmap = node("Bitmap Index Scan", ms=40, index_name="orders_day", **{"Shared_I/O_Read_Time": 30.0})
     (finding,) = find_rule("io-bound").check(planned_trace(bitmap))
     assert finding.message.startswith("orders_day: waited 30.0 ms")
+
+
+OURS = (
+    "row-misestimate", "sort-on-disk", "hash-batches", "hashagg-spill", "store-spill",
+    "nested-loop-misestimate", "join-filter-waste", "cartesian-join", "hash-wrong-side", "memoize-thrash",
+    "correlated-columns", "stale-statistics", "default-selectivity", "duplicated-parallel-build",
+    "write-amplification", "fk-index-missing", "trigger-time", "deferred-constraints", "io-bound",
+)  # fmt: skip
+KINDS = (
+    "Aggregate", "Append", "Bitmap Index Scan", "CTE Scan", "Function Scan", "Gather", "Hash", "Hash Join",
+    "Materialize", "Memoize", "ModifyTable", "Nested Loop", "Seq Scan", "Sort", "Subquery Scan", "WindowAgg",
+)  # fmt: skip
+SAID = (
+    "CTE Name", "Cache Evictions", "Cache Hits", "Cache Key", "Cache Misses", "Disk Usage", "Filter",
+    "Group Key", "Hash Batches", "HashAgg Batches", "Index Cond", "Join Filter", "Join Type",
+    "Maximum Storage", "Operation", "Original Hash Batches", "Parallel Aware", "Peak Memory Usage",
+    "Rows Removed by Join Filter", "Shared I/O Read Time", "Sort Space Type", "Sort Space Used", "Storage",
+    "Temp I/O Read Time", "WAL Bytes", "Workers", "Workers Planned",
+)  # fmt: skip
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**7),
+    st.floats(0, 1e9),
+    st.sampled_from(
+        ["Disk", "Inner", "Insert", "(a.x = b.y)", "((t.x > 1) AND (t.y = 2))", "((((", "recent"]
+    ),
+    st.text(max_size=12),
+    st.lists(st.one_of(st.text(max_size=5), st.dictionaries(st.sampled_from(SAID), st.integers(0, 99)))),
+)
+NUMBERS = st.sampled_from([0.0, 0.5, 3.0, 15_000.0, 9e6])
+
+
+@st.composite
+def nodes(draw, depth=3):
+    below = draw(st.lists(nodes(depth=depth - 1), max_size=2)) if depth else []
+    return node(
+        draw(st.sampled_from(KINDS)),
+        *below,
+        ms=draw(NUMBERS),
+        rows=draw(NUMBERS),
+        planned=draw(NUMBERS),
+        loops=draw(st.sampled_from([0, 1, 3, 20_000])),
+        **draw(st.dictionaries(st.sampled_from(SAID), VALUES, max_size=6)),
+        **draw(
+            st.sampled_from([{}, {"relation_name": "t"}, {"relation_name": "users", "schema": "pg_temp"}])
+        ),
+    )
+
+
+@given(nodes())
+def test_whatever_a_plan_says_the_rules_read_it_without_an_error(root):
+    keys = (ForeignKey("k", "t", ("x",), "users", is_indexed=False, is_deferred=True),)
+    tables = (example_table("t", rows=-1.0), example_table("users", rows=0.0, size_bytes=0))
+    triggers = (TriggerTime("RI_ConstraintTrigger_a_1", 99.0, 0, "users", "k"), TriggerTime("watch", 9.0, 0))
+    one = plan(root, tables=tables, foreign_keys=keys, triggers=triggers, execution_time_ms=100.0)
+    for name in OURS:
+        for finding in find_rule(name).check(trace(plans=(one,), duration_ms=100.0)):
+            assert finding.message
+            assert finding.saving_ms is None or finding.saving_ms >= 0
