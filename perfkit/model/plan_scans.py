@@ -96,6 +96,14 @@ def condition_arms(scan: PlanNode, condition: object) -> tuple[Arm, ...]:
     return filter_arms(replace(scan, attributes={"Filter": condition}))
 
 
+def scan_arms(scan: PlanNode) -> tuple[Arm, ...]:
+    """Every condition of a scan taken apart: what its index answers, and what its filter tests after that."""
+    found: list[Arm] = []
+    for name in ("Index Cond", "Recheck Cond", "Filter"):
+        found.extend(condition_arms(scan, scan.attributes.get(name)))
+    return tuple(found)
+
+
 def index_arms(scan: PlanNode) -> tuple[Arm, ...]:
     """The conditions by which a scan's indexes were searched; nothing where OR joins them."""
     if any(node.node_type == "BitmapOr" for node in scan.walk()):

@@ -39,8 +39,3 @@ def quoted(name: str) -> str:
     if _PLAIN.fullmatch(name) and name not in _RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
-
-
-def unquoted(name: str) -> str:
-    """The name as the catalog has it, from how it stands in a statement."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') and name.endswith('"') else name
