@@ -57,8 +57,11 @@ def _is_python(text: str) -> bool:
 def is_python(line: str, body: str) -> bool:
     """Whether `%%explain` has Python to run, given its arguments and the text below it.
 
-    A plan in JSON is an expression of Python too, but one that nobody writes to run it.
+    A plan in JSON is an expression of Python too, but one that nobody writes to run it. An empty cell is
+    taken for Python, whose magic says what is missing.
     """
+    if not body.strip():
+        return True
     if wants_plan(line) or is_sql(body):
         return False
     is_plan = looks_like_plan(body) and ('"Node Type"' in body or not _is_python(body))

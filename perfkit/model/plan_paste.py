@@ -1,26 +1,20 @@
 """Plans that a person pastes: recognised, unwrapped and read, whatever program they were copied from."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from perfkit.model.plan import Plan
 from perfkit.model.plan_foreign import foreign_system, is_sql
+from perfkit.model.plan_formats import is_json_start, plan_start
 from perfkit.model.plan_frames import is_header, names_a_plan, unframed, without_prefix
-from perfkit.model.plan_lines import Line, lines_of, refuse, shown, text_of, wrapping_of
+from perfkit.model.plan_lines import Line, lines_of, refuse, shown, text_of
 from perfkit.model.plan_logs import log_entries
 from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
-from perfkit.model.plan_text import read_text
-from perfkit.model.plan_text_lines import is_last, is_root, is_second_root
-from perfkit.model.plan_xml import read_xml
-from perfkit.model.plan_yaml import is_yaml_start, read_yaml
 
 # Each plan is drawn as a tree of its own; nobody reads more of them at once.
 MAX_PLANS = 20
-_JSON_START = re.compile(r"\s*[\[{]\s*(?:[\[{\"].*)?", re.DOTALL)
-_XML_START = re.compile(r"\s*<(?:\?xml|!DOCTYPE|explain)\b.*", re.DOTALL)
 _QUERY_TEXT = re.compile(r"Query Text: ?(.*?)(?=\nQuery Parameters: |\Z)", re.DOTALL)
 _EXPLAINED = re.compile(r"\bEXPLAIN\b\s*(?:\([^()]*\)|(?:ANALY[SZ]E|VERBOSE)\b|\s)*", re.IGNORECASE)
 _PROMPT = re.compile(r"^\S{0,80}?[=(^*!'\"-][#>] ", re.MULTILINE)
@@ -42,13 +36,6 @@ class _Part(NamedTuple):
     lines: Sequence[Line]
     before: Sequence[Line] = ()
     duration_ms: float | None = None
-
-
-class _Found(NamedTuple):
-    """The values of FORMAT JSON that were found, and the lines that hold them."""
-
-    statements: Sequence[object]
-    lines: Sequence[Line]
 
 
 def read_pasted_plans(text: str) -> PastedPlans:
@@ -80,7 +67,9 @@ def read_pasted_plans(text: str) -> PastedPlans:
             plans.append(found)
     if not plans:
         raise errors[0] if errors else _nothing_found(lines)
-    return PastedPlans(tuple(plans), (*notes, *(f"One plan is left out. {error}" for error in errors)))
+    if errors:
+        notes.append(f"{len(errors)} of the plans could not be read. The first: {errors[0]}")
+    return PastedPlans(tuple(plans), tuple(notes))
 
 
 def looks_like_plan(text: str) -> bool:
@@ -95,9 +84,8 @@ def looks_like_plan(text: str) -> bool:
         return False
     if log_entries([first]) or any(map(names_a_plan, lines)):
         return True
-    start = _start([first, *unframed([first]), Line(1, first.text.lstrip('" '))])
-    is_json = start is not None and _JSON_START.fullmatch(first.text) is not None
-    return start is not None and (not is_json or '"Node Type"' in text)
+    start = plan_start([first, *unframed([first]), Line(1, first.text.lstrip('" '))])
+    return start is not None and (not is_json_start(first.text) or '"Node Type"' in text)
 
 
 def _nothing_found(lines: Sequence[Line]) -> PlanFormatError:
@@ -139,98 +127,13 @@ def _parts(lines: list[Line]) -> Iterator[_Part]:
 
 def _plans_of(part: _Part) -> Iterator[Plan]:
     before, rest = part.before, part.lines
-    while (start := _start(rest)) is not None:
+    while (start := plan_start(rest)) is not None:
         at, read = start
         before = [*before, *rest[:at]]
         found = read(rest[at:])
         for statement in found.statements:
             yield _plan(statement, found.lines, before, part.duration_ms)
         before, rest = (), rest[at + len(found.lines) :]
-
-
-def _start(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], _Found]] | None:
-    """Where a plan starts, and how it is read."""
-    for at, line in enumerate(lines):
-        if _JSON_START.fullmatch(line.text) and line.text.strip():
-            return at, _or_put_together(_found_json)
-        if _XML_START.fullmatch(line.text):
-            return at, _or_put_together(_found_xml)
-        if is_yaml_start(line.text):
-            return at, _found_yaml
-        if is_root(line.text):
-            return at, _found_text
-    return None
-
-
-def _or_put_together(read: Callable[[Sequence[Line]], _Found]) -> Callable[[Sequence[Line]], _Found]:
-    """Where something has wrapped the lines within words, all of them put together can be read."""
-
-    def read_either(lines: Sequence[Line]) -> _Found:
-        try:
-            return read(lines)
-        except PlanFormatError as error:
-            wrapping = wrapping_of(lines)
-            for way in (wrapping, wrapping.other):
-                found = _whole(read, Line(lines[0].number, way.join([line.text for line in lines])))
-                if found is not None:
-                    return _Found(found.statements, lines)
-            raise error from None
-
-    return read_either
-
-
-def _whole(read: Callable[[Sequence[Line]], _Found], line: Line) -> _Found | None:
-    try:
-        found = read([line])
-        for statement in found.statements:
-            read_postgresql_plan(statement)
-    except PlanFormatError:
-        return None
-    return found
-
-
-def _found_json(lines: Sequence[Line]) -> _Found:
-    text = text_of(lines)
-    start = len(text) - len(text.lstrip())
-    try:
-        value, end = json.JSONDecoder().raw_decode(text, start)
-    except json.JSONDecodeError as error:
-        where = lines[min(error.lineno, len(lines)) - 1].number
-        is_cut = error.pos >= len(text.rstrip())
-        refuse(where, "the JSON ends in the middle" if is_cut else f"the JSON is damaged ({error.msg})")
-    except (RecursionError, ValueError) as error:
-        refuse(lines[0].number, f"the JSON cannot be decoded ({type(error).__name__})")
-    statements = value if isinstance(value, list) and len(value) > 1 else [value]
-    return _Found(statements, lines[: text.count("\n", 0, end) + 1])
-
-
-def _found_xml(lines: Sequence[Line]) -> _Found:
-    end = next((i for i, line in enumerate(lines, 1) if "</explain>" in line.text), len(lines))
-    return _Found([read_xml(lines[:end])], lines[:end])
-
-
-def _found_yaml(lines: Sequence[Line]) -> _Found:
-    first = lines[0]
-    nexts = (
-        i
-        for i, line in enumerate(lines)
-        if i and line.column == first.column and line.text.lstrip().startswith("- ")
-    )
-    end = next(nexts, len(lines))
-    return _Found([read_yaml(lines[:end])], lines[:end])
-
-
-def _found_text(lines: Sequence[Line]) -> _Found:
-    """Up to the last line that EXPLAIN writes, or to the root of another plan."""
-    end = len(lines)
-    for i, line in enumerate(lines):
-        if is_last(line.text):
-            end = i + 1
-            break
-        if i and is_second_root(line, lines[0]):
-            end = i
-            break
-    return _Found([read_text(lines[:end])], lines[:end])
 
 
 def _plan(

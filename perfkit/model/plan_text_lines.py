@@ -68,7 +68,9 @@ def whole_lines(lines: Iterable[Line]) -> Iterator[list[Line]]:
     broken: list[Line] = []
     quote, depth = "", 0
     for line in lines:
-        if broken and _starts(line.text.strip(), is_open=bool(quote or depth)):
+        text = line.text.strip()
+        is_open = bool(quote or depth)
+        if broken and (_CERTAIN.match(text) if is_open else starts_line(text)):
             yield broken
             broken, quote, depth = [], "", 0
         broken.append(line)
@@ -77,10 +79,8 @@ def whole_lines(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield broken
 
 
-def _starts(text: str, *, is_open: bool) -> bool:
-    """Whether a line starts something, rather than go on with the line before it."""
-    if is_open:
-        return _CERTAIN.match(text) is not None
+def starts_line(text: str) -> bool:
+    """Whether a line of EXPLAIN starts with this text, rather than go on in it."""
     return any(
         (
             text.startswith("->"),

@@ -89,8 +89,10 @@ class _Reader:
 
     def _entry(self, line: Line, mapping: dict[str, Any], match: re.Match[str]) -> None:
         key = str(_scalar(line, match[1])) if match[1].startswith('"') else match[1]
-        mapping[key] = _scalar(line, match[2]) if match[2] else None
+        # An empty group, such as `Triggers: `, may be a list or a mapping; it says nothing either way.
         self._waiting = None if match[2] else (mapping, key)
+        if match[2]:
+            mapping[key] = _scalar(line, match[2])
 
     def _container(self, line: Line, column: int, fresh: Any) -> Any:
         """The mapping or list in this column: the one that is there, or a fresh one where one may be."""

@@ -139,8 +139,18 @@ def test_yaml_and_xml_say_what_json_says(name):
 
 
 def test_what_stands_before_and_behind_a_plan_in_any_format_is_no_part_of_it():
-    for text in (TEXT, JSON, PRETTY, XML):
+    for text in (TEXT, SHORT, JSON, PRETTY, XML, YAML):
         assert numbers(read(f"Here it is:\n\n{text}\n(1 row)\n\nThank you")) == numbers(read(text))
+
+
+def test_empty_lines_between_the_lines_of_a_plan_are_skipped():
+    assert numbers(read(TEXT.replace("\n", "\n\n"))) == numbers(read(TEXT))
+
+
+def test_lines_of_a_logged_statement_may_look_like_a_plan_in_another_format():
+    statement = 'SELECT $$\n[\n{"a": 1}\n<explain>\n- Plan: $$'
+    entry = f"LOG:  duration: 1.0 ms  plan:\nQuery Text: {statement}\n{SHORT}"
+    assert read(entry).query_text == statement
 
 
 # Logs --------------------------------------------------------------------------------------------------
@@ -254,7 +264,7 @@ def test_of_very_many_plans_the_first_are_read_and_a_note_says_so():
 def test_a_damaged_plan_among_others_is_left_out_with_a_note():
     found = read_pasted_plans(f"{stderr_log()[:600]}\n{stderr_log()}")
     assert len(found.plans) == 2
-    assert "One plan is left out. This plan cannot be read. Line " in found.notes[0]
+    assert "1 of the plans could not be read. The first: This plan cannot be read. Line " in found.notes[0]
 
 
 # What cannot be read -----------------------------------------------------------------------------------
