@@ -175,13 +175,14 @@ def _line_of(error: PlanFormatError, statement: Any, lines: Sequence[Line]) -> i
     root, *path = error.place.split(".")
     nodes = [i for i, line in enumerate(lines) if _NODE.search(line.text)]
     nodes = nodes or [i for i, line in enumerate(lines) if not i or line.text.lstrip().startswith("->")]
-    number = _reading_number(statement["Plan"], [int(part) for part in path]) if root == "Plan" else 0
-    if number >= len(nodes):
-        return lines[0].number
-    end = nodes[number + 1] if number + 1 < len(nodes) else len(lines)
-    of_node = lines[nodes[number] : end]
-    key = error.key.replace(" ", "[ -]")
-    return next((line.number for line in of_node if key and re.search(key, line.text)), of_node[0].number)
+    start, end = 0, len(lines)
+    if root == "Plan":
+        number = _reading_number(statement["Plan"], [int(part) for part in path])
+        # Several nodes may stand in one line.
+        start, end = [*nodes, len(lines)][min(number, len(nodes) - 1) :][:2]
+    of_node = lines[start:end]
+    key = re.compile(re.escape(error.key or error.place.strip('"')).replace(r"\ ", "[ -]"))
+    return next((line.number for line in of_node if key.search(line.text)), of_node[0].number)
 
 
 def _reading_number(plan: Any, path: Sequence[int]) -> int:

@@ -1,7 +1,6 @@
 """PostgreSQL's `EXPLAIN (FORMAT JSON)` to a `Plan`."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -205,11 +204,8 @@ def _json(value: object, place: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):
-        return (
-            value
-            if math.isfinite(value) and abs(value) <= MAX_NUMBER
-            else _fail(f"a number of {place} is out of range")
-        )
+        # Not a number and infinity are never within it.
+        return value if abs(value) <= MAX_NUMBER else _fail(f"a number of {place} is out of range", place)
     if depth < 20 and isinstance(value, list | tuple):
         return [_json(item, place, depth + 1) for item in value]
     if depth < 20 and isinstance(value, Mapping):

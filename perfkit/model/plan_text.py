@@ -6,7 +6,7 @@ that a terminal or a mail has wrapped are put together again first.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from perfkit.model.plan_lines import Line, Wrapping, expanded, refuse, shown, wrapping_of
 from perfkit.model.plan_reader import PlanFormatError
@@ -20,12 +20,17 @@ from perfkit.model.plan_text_details import (
 )
 from perfkit.model.plan_text_lines import LABEL, TARGET_TABLE, TIME, read_trigger, whole_lines
 from perfkit.model.plan_text_node import read_actual, read_node, target_keys
-from perfkit.model.plan_values import INTEGER, open_after
+from perfkit.model.plan_values import INTEGER, open_after, split_list
 
 Keys = dict[str, Any]
 
 _WORKER = re.compile(rf"Worker {INTEGER}:\s+(.*)", re.DOTALL)
-_STATEMENT = frozenset({"Planning", "Serialization", "JIT", "Settings", "Query Identifier"})
+_SECTIONS = ("Planning", "Serialization", "JIT")
+_STATEMENT = (*_SECTIONS, "Settings", "Query Identifier")
+# What the reader itself puts together from several lines.
+_OWN = frozenset(
+    {"Node Type", "Plan", "Plans", "Workers", "Target Tables", "Grouping Sets", "Triggers", *_SECTIONS}
+)
 # How many inputs a node has; with fewer, the end of the plan is missing.
 _INPUTS = {"Nested Loop": 2, "Hash Join": 2, "Merge Join": 2, "Recursive Union": 2} | dict.fromkeys(
     (
@@ -69,6 +74,14 @@ def _read(whole: Iterable[list[Line]], wrapping: Wrapping) -> Keys:
     return reader.finish()
 
 
+class _Place(NamedTuple):
+    """A node in its column, or a label above one, such as `SubPlan 1`, with what it says of that node."""
+
+    column: int
+    node: Keys
+    label: Keys
+
+
 class _Reader:
     """Puts one line after the other into the tree."""
 
@@ -76,11 +89,12 @@ class _Reader:
         self._statement: Keys = {}
         # Every node with the number of its line, in reading order.
         self._nodes: list[tuple[int, Keys]] = []
-        # Nodes and labels from the root to the latest, each with its column.
-        self._path: list[tuple[int, Keys]] = []
+        # From the root to the latest node or label.
+        self._path: list[_Place] = []
         # Below the nodes: what the following lines belong to, and the column of its name.
         self._section: tuple[int, Keys] | None = None
-        self._worker: tuple[int, Keys] | None = None
+        # Within a node: its latest worker, and what compiling took in that one.
+        self._inner: list[tuple[int, Keys]] = []
 
     def read(self, line: Line) -> None:
         text = line.text.strip()
@@ -101,7 +115,15 @@ class _Reader:
         if any("Shared Hit Blocks" in node for _, node in self._nodes):
             for _, node in self._nodes:
                 node.update({key: 0 for key in BLOCK_KEYS if key not in node})
+        self._complete_triggers()
         return self._statement
+
+    def _complete_triggers(self) -> None:
+        """The text leaves out a trigger's table where the statement changes but one."""
+        changed = [node for _, node in self._nodes if node["Node Type"] == "ModifyTable"]
+        if len(changed) == 1 and "Relation Name" in changed[0]:
+            for trigger in self._statement.get("Triggers", ()):
+                trigger.setdefault("Relation", changed[0]["Relation Name"])
 
     def _node(self, line: Line, text: str) -> None:
         if self._section is not None:
@@ -109,31 +131,28 @@ class _Reader:
         node = read_node(line.number, text.removeprefix("->").strip())
         if self._nodes:
             parent = self._parent(line)
-            if "Label" in parent:
-                node |= parent["Label"]
-                parent = parent["Node"]
-            parent.setdefault("Plans", []).append(node)
+            node |= parent.label
+            parent.node.setdefault("Plans", []).append(node)
         else:
             self._statement["Plan"] = node
-        self._path.append((line.column, node))
+        self._path.append(_Place(line.column, node, {}))
         self._nodes.append((line.number, node))
-        self._worker = None
+        self._inner = []
 
-    def _parent(self, line: Line) -> Keys:
-        while self._path and self._path[-1][0] >= line.column:
+    def _parent(self, line: Line) -> _Place:
+        while self._path and self._path[-1].column >= line.column:
             self._path.pop()
         if not self._path:
             refuse(
                 line.number,
                 f"{shown(line.text)} stands as far left as the first node; paste the plan with its blanks",
             )
-        return self._path[-1][1]
+        return self._path[-1]
 
     def _label(self, line: Line, text: str) -> None:
         relationship = "SubPlan" if text.startswith("SubPlan") else "InitPlan"
-        parent = self._parent(line)
         label = {"Parent Relationship": relationship, "Subplan Name": text}
-        self._path.append((line.column, {"Label": label, "Node": parent.get("Node", parent)}))
+        self._path.append(_Place(line.column, self._parent(line).node, label))
 
     def _is_below_all(self, line: Line, text: str) -> bool:
         """Per-worker `JIT` is called like that of the statement, and stands further right."""
@@ -144,7 +163,7 @@ class _Reader:
 
     @property
     def _nodes_column(self) -> int:
-        return self._path[0][0] if self._section is None else self._section[0]
+        return self._path[0].column if self._section is None else self._section[0]
 
     def _below_all(self, line: Line, text: str) -> None:
         time, trigger = TIME.fullmatch(text), read_trigger(text)
@@ -159,48 +178,47 @@ class _Reader:
 
     def _start_section(self, line: Line, text: str) -> None:
         key, _, value = text.partition(":")
-        value = value.strip()
         if key == "Settings":
-            self._statement[key] = read_settings(value)
-        elif value and key != "Serialization":
-            self._statement |= read_detail(key, value)
-        else:
+            self._statement[key] = read_settings(value.strip())
+        elif key in _SECTIONS:
             section = self._statement.setdefault(key, {})
-            section |= read_serialization(value)
+            section |= read_serialization(value.strip())
             self._section = (line.column, section)
+        else:
+            self._statement |= read_detail(key, value.strip())
 
     def _below_node(self, line: Line, text: str) -> None:
         node = self._nodes[-1][1]
+        while self._inner and self._inner[-1][0] >= line.column:
+            self._inner.pop()
         worker, table = _WORKER.fullmatch(text), TARGET_TABLE.fullmatch(text)
         if worker is not None:
             self._start_worker(line, node, worker)
-        elif self._worker is not None and line.column > self._worker[0]:
-            self._detail(self._worker[1], line, text)
         elif table is not None:
             node.setdefault("Target Tables", []).append(target_keys(table[1]))
         else:
-            self._detail(node, line, text)
+            self._detail(self._inner[-1][1] if self._inner else node, line, text)
 
     def _start_worker(self, line: Line, node: Keys, match: re.Match[str]) -> None:
         worker: Keys = {"Worker Number": int(match[1])}
+        node.setdefault("Workers", []).append(worker)
+        self._inner = [(line.column, worker)]
         actual = read_actual(match[2].strip())
         if actual is None:
             self._detail(worker, line, match[2].strip())
         else:
             worker |= actual
-        node.setdefault("Workers", []).append(worker)
-        self._worker = (line.column, worker)
 
     def _detail(self, keys: Keys, line: Line, text: str) -> None:
         match = DETAIL.fullmatch(text)
-        if match is None:
+        if match is None or (match[1] in _OWN and not (match[1] == "JIT" and self._inner)):
             refuse(line.number, f"neither a node nor a property of one: {shown(text)}")
         key, value = match[1], (match[2] or "").strip()
         if key == "JIT":
             keys[key] = {}
-            self._worker = (line.column, keys[key]) if self._worker else None
+            self._inner.append((line.column, keys[key]))
         elif keys.get("Node Type") == "Aggregate" and key in ("Group Key", "Hash Key", "Sort Key"):
-            keys.setdefault("Grouping Sets", []).append((key, read_detail("Group Key", value)["Group Key"]))
+            keys.setdefault("Grouping Sets", []).append((key, split_list(value)))
         else:
             keys |= read_detail(key, value)
 

@@ -113,7 +113,6 @@ def _told_apart(key: str, before: dict[str, Any]) -> str:
     if key == "Incremental Sort Groups":
         return "Pre-sorted Groups" if "Full-sort Groups" in before else "Full-sort Groups"
     if key == "Sort Space":
-        methods = before.get("Sort Methods Used") or ("",)
-        is_disk = "Sort Space Memory" in before or all(str(name).startswith("external") for name in methods)
+        is_disk = "Sort Space Memory" in before or "external" in str(before.get("Sort Methods Used"))
         return "Sort Space Disk" if is_disk else "Sort Space Memory"
     return key

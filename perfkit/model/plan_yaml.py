@@ -44,14 +44,17 @@ def is_yaml_start(text: str) -> bool:
 def _whole_lines(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """The lines of each line that PostgreSQL wrote; there is one unless something has wrapped it."""
     broken: list[Line] = []
-    quotes, has_key = 0, False
+    quotes, has_key, escape = 0, False, ""
     for line in lines:
         text = line.text.strip()
         if broken and quotes % 2 == 0 and has_key and _starts(text):
             yield broken
-            broken, quotes, has_key = [], 0, False
+            broken, quotes, has_key, escape = [], 0, False, ""
         broken.append(line)
-        quotes += sum(mark[0] == '"' for mark in _QUOTE.finditer(line.text))
+        quotes += _QUOTE.findall(escape + line.text).count('"')
+        # A line may be cut behind a backslash, which escapes the first character of the next one.
+        ended = escape + line.text
+        escape = "\\" * ((len(ended) - len(ended.rstrip("\\"))) % 2)
         has_key = has_key or ":" in text or text.startswith("- ")
     if broken:
         yield broken

@@ -290,6 +290,7 @@ REFUSED = {
     "[" * 100_000: "the JSON cannot be decoded",
     '[{"Plan": {"Node Type": "Limit",\n"Plans": [{"Node Type": "Sort"},\n{"Node Type": "Seq Scan",\n'
     '"Plan Rows": "9"}]}}]': 'Line 4: "Plan Rows" of Plan.1 is text',
+    '[{"Plan": {"Node Type": "Limit", "Plans": [{"Node Type": "Sort", "Alias": 3}]}}]': 'Line 1: "Alias" of',
     SHORT.replace("9.00 rows", "nine rows"): "Line 2: the numbers of a node cannot be read: (cost=0.00..nine",
     SHORT[:-9]: "Line 2: the numbers of a node cannot be read",
     SHORT.splitlines()[0]: "Line 1: Limit has 0 of its 1 inputs; the end of the plan is missing",
@@ -371,7 +372,8 @@ PIECES = [
     "->", "  ->  ", "(cost=0.00..1.00 rows=1 width=4)", '"', '""', "'", "\\", "\n", "\t", ":", ": ", "- ",
     "|", "│", "QUERY PLAN", "Plan:", "<Plan>", "</Plan>", "{", "}", "[", "]", "never executed", "Worker 0:  ",
     "SubPlan 1", "duration: 1.0 ms  plan:", "JIT:", "Trigger x: calls=1", "Sort Key: ", "Hash Key: ", "…",
-    ".", "+", "9" * 400,
+    ".", "+", "9" * 400, "\n  Plans: 1\n", "\n  Workers: 1", "\nPlanning: x\nPlanning:\n", "\n  Label: x\n",
+    "\nTriggers: x\n", "\n  Target Tables: x", "<Sort-Space>1</Sort-Space>", '"Plans": [3],', "Plan: 3",
 ]  # fmt: skip
 
 

@@ -76,8 +76,8 @@ def test_times_blocks_and_triggers_are_read_wherever_json_has_them(name):
         assert (getattr(text, field) is None) == (getattr(value, field) is None), field
     assert text.analyzed == value.analyzed
     assert text.settings == value.settings
-    assert [(found.constraint_name, found.calls) for found in text.triggers] == [
-        (found.constraint_name, found.calls) for found in value.triggers
+    assert [(found.constraint_name, found.relation_name, found.calls) for found in text.triggers] == [
+        (found.constraint_name, found.relation_name, found.calls) for found in value.triggers
     ]
     for node, same in zip(text.nodes(), value.nodes(), strict=True):
         assert (node.total_cost, node.plan_width) == (same.total_cost, same.plan_width)
@@ -195,6 +195,31 @@ def test_what_stands_below_all_nodes_is_read():
     assert read_text(lines_of(head + newer))["JIT"]["Timing"] == {
         "Generation": {"Deform": 0.1, "Total": 0.9}, "Inlining": 0.0, "Total": 1.5,
     }  # fmt: skip
+
+
+def test_lines_below_a_worker_are_the_workers():
+    head = "Gather  (cost=0.00..1.00 rows=1 width=4)\n  ->  Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n"
+    lines = (
+        "Buffers: shared hit=9", "Worker 0:  actual time=0.1..0.2 rows=3 loops=1", "  JIT:",
+        "    Functions: 2", "  Buffers: shared hit=4", "Worker 1:  Sort Method: quicksort  Memory: 25kB",
+    )  # fmt: skip
+    scan = read_text(lines_of(head + "".join(f"        {line}\n" for line in lines)))["Plan"]["Plans"][0]
+    assert scan["Shared Hit Blocks"] == 9
+    first, second = scan["Workers"]
+    assert first["Shared Hit Blocks"] == 4
+    assert first["JIT"] == {"Functions": 2}
+    assert (first["Actual Rows"], first["Actual Total Time"]) == (3, 0.2)
+    assert (second["Worker Number"], second["Sort Space Used"]) == (1, 25)
+
+
+@pytest.mark.parametrize("key", ["Plans", "Workers", "Target Tables", "Node Type", "JIT"])
+def test_lines_called_like_what_the_tree_is_made_of_are_refused(key):
+    with pytest.raises(PlanFormatError, match="Line 2: neither a node nor a property"):
+        one(f"{key}: x")
+
+
+def test_a_property_may_have_any_other_name():
+    assert one("Label: x") == {"Label": "x"}
 
 
 def test_a_constraints_trigger_is_known_by_the_constraint_and_its_table():
