@@ -25,9 +25,14 @@ class Line(NamedTuple):
 
 
 def lines_of(text: str) -> list[Line]:
-    """The lines of a text, whatever ends them; tabs and unbreakable blanks become blanks."""
-    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
-    return [Line(number, line) for number, line in enumerate(plain.split("\n"), start=1)]
+    """The lines of a text, whatever ends them; unbreakable blanks before a line become blanks."""
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return [Line(number, _indented(line)) for number, line in enumerate(plain.split("\n"), start=1)]
+
+
+def _indented(line: str) -> str:
+    rest = line.lstrip(" \t\xa0")
+    return line[: len(line) - len(rest)].replace("\xa0", " ") + rest
 
 
 def expanded(line: Line) -> Line:

@@ -79,7 +79,7 @@ def read_postgresql_plan(data: object, query_text: str = "") -> Plan:
         triggers=_triggers(statement.get("Triggers")),
         serialization_time_ms=_nested_number(statement, "Serialization", "Time"),
         jit_time_ms=_nested_number(statement, "JIT", "Timing", "Total"),
-        settings=_object(statement.get("Settings", {}), '"Settings"'),
+        settings=_json(_object(statement.get("Settings", {}), '"Settings"'), '"Settings"'),
         attributes={key: _json(item, key) for key, item in statement.items() if key not in _STATEMENT_NAMED},
     )
 

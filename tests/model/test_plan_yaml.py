@@ -15,18 +15,15 @@ from tests.pasted_plans.recording import FOLDER, load
 
 RECORDED = [plans["yaml"] for version in (15, 18) for plans in load(version).values() if "yaml" in plans]
 keys = st.sampled_from(["Node Type", "Plan Rows", "I/O Read Time", "Full-sort Groups", "work_mem", "a.b"])
-# What JSON and YAML 1.1 read alike: PyYAML takes 1e5 for text.
-scalars = (
-    st.booleans() | st.integers() | st.floats(-1e6, 1e6).map(lambda x: round(x, 3)) | st.text(max_size=12)
-)
-plain = scalars | st.lists(st.text(max_size=5), max_size=3)
+# PyYAML takes 1e5 for text.
+numbers = st.integers() | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
+# YAML breaks lines at three more characters than other texts.
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"), max_size=8)
+plain = st.booleans() | numbers | texts | st.lists(texts, max_size=3)
 trees = st.recursive(
     st.dictionaries(keys, plain, min_size=1, max_size=3),
     lambda inner: st.dictionaries(
-        keys,
-        plain | inner | st.lists(inner | st.text(max_size=5), min_size=1, max_size=3),
-        min_size=1,
-        max_size=3,
+        keys, plain | inner | st.lists(inner | texts, min_size=1, max_size=3), min_size=1, max_size=3
     ),
     max_leaves=8,
 )
