@@ -112,7 +112,8 @@ def _all_plans(lines: list[Line]) -> Iterator[Plan | PlanFormatError]:
 
 def _parts(lines: list[Line]) -> Iterator[_Part]:
     """The entries of a log, or the tables of a terminal, each of which starts with its header."""
-    entries = log_entries(without_prefix(lines))
+    lines = without_prefix(lines)
+    entries = log_entries(lines)
     if entries:
         yield from (_Part(entry.lines, (), entry.duration_ms) for entry in entries)
         return

@@ -241,6 +241,13 @@ def test_the_command_above_a_plan_is_its_statement():
     assert read(SHORT).query_text == ""
 
 
+def test_a_terminal_in_a_mail_is_read_with_its_statement():
+    terminal = f"shop=# EXPLAIN SELECT 1;\n QUERY PLAN\n------\n{SHORT}\n(2 rows)"
+    plan = read("\n".join(f"> {line}" for line in terminal.splitlines()))
+    assert plan.query_text == "SELECT 1"
+    assert numbers(plan) == numbers(read(SHORT))
+
+
 def test_several_plans_are_all_read_in_their_order():
     table = " QUERY PLAN\n-----\n {}\n(2 rows)\n\n"
     headed = "".join(table.format(SHORT.replace("\n", "\n ").replace("on t", f"on t{i}")) for i in range(3))
