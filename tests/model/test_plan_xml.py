@@ -11,7 +11,7 @@ from perfkit.model.plan_reader import PlanFormatError
 from perfkit.model.plan_xml import read_xml
 from tests.pasted_plans.recording import load
 
-RECORDED = [plans["xml"] for version in (15, 18) for plans in load(version).values() if "xml" in plans]
+RECORDED = [plans["xml"] for version in (15, 16, 18) for plans in load(version).values() if "xml" in plans]
 
 
 def value(inner: str) -> object:

@@ -13,7 +13,7 @@ from perfkit.model.plan_reader import PlanFormatError
 from perfkit.model.plan_yaml import is_yaml_start, read_yaml
 from tests.pasted_plans.recording import FOLDER, load
 
-RECORDED = [plans["yaml"] for version in (15, 18) for plans in load(version).values() if "yaml" in plans]
+RECORDED = [plans["yaml"] for version in (15, 16, 18) for plans in load(version).values() if "yaml" in plans]
 keys = st.sampled_from(["Node Type", "Plan Rows", "I/O Read Time", "Full-sort Groups", "work_mem", "a.b"])
 # PyYAML takes 1e5 for text.
 numbers = st.integers() | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
