@@ -7,7 +7,8 @@ from perfkit.model.plan_paste import looks_like_plan
 from perfkit.model.plan_reader import PlanFormatError
 from perfkit.session import Result, read_plan
 
-_FOR_SQL = {"engine": "-e", "no_analyze": "--no-analyze", "prove": "--prove", "yes": "--yes"}
+# What a plan without a database can do; every other argument needs one.
+_FOR_PLANS = frozenset({"name", "plan", "against"})
 
 
 def wants_plan(line: str) -> bool:
@@ -35,9 +36,10 @@ def read_cell(arguments: argparse.Namespace, body: str) -> Result:
     Raises:
         MagicError: if it cannot be read, or an argument needs a database.
     """
-    given = next((option for name, option in _FOR_SQL.items() if getattr(arguments, name)), None)
+    given = next((name for name, value in vars(arguments).items() if value and name not in _FOR_PLANS), None)
     if given:
-        raise MagicError(f"%%explain: {given} asks a database, and --plan shows what is pasted below it.")
+        option = "-e" if given == "engine" else f"--{given.replace('_', '-')}"
+        raise MagicError(f"%%explain: {option} asks a database, and --plan shows what is pasted below it.")
     try:
         # The line of the magic is the first of the cell, so that the numbers equal the editor's.
         return read_plan(f"\n{body}")
