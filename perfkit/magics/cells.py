@@ -55,6 +55,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
     parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
@@ -90,7 +95,7 @@ CELL_MAGICS = (
     CellMagic(
         "explain",
         "plans",
-        "Show the plan of the SQL in the cell, or of every statement that the Python in the cell sends.",
+        "Show the plan of the SQL in the cell, of all statements that its Python sends, or a pasted plan.",
         explain_arguments,
         _explain,
     ),

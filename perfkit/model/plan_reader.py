@@ -1,7 +1,6 @@
 """PostgreSQL's `EXPLAIN (FORMAT JSON)` to a `Plan`."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -42,7 +41,17 @@ _STATEMENT_NAMED = {"Plan", "Planning Time", "Execution Time", "Triggers", "Sett
 
 
 class PlanFormatError(ValueError):
-    """What was given is not a plan that can be read; the message says in one line what is wrong."""
+    """What was given is not a plan that can be read; the message says in one line what is wrong.
+
+    `reason` is the part of the message that says it; `place` and `key` lead to the value, where one is wrong:
+    "Plan.0.1" is the second input of the first input of the root.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", place: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
+        self.place = place
+        self.key = key
 
 
 def read_postgresql_plan(data: object, query_text: str = "") -> Plan:
@@ -70,13 +79,14 @@ def read_postgresql_plan(data: object, query_text: str = "") -> Plan:
         triggers=_triggers(statement.get("Triggers")),
         serialization_time_ms=_nested_number(statement, "Serialization", "Time"),
         jit_time_ms=_nested_number(statement, "JIT", "Timing", "Total"),
-        settings=_object(statement.get("Settings", {}), '"Settings"'),
+        settings=_json(_object(statement.get("Settings", {}), '"Settings"'), '"Settings"'),
         attributes={key: _json(item, key) for key, item in statement.items() if key not in _STATEMENT_NAMED},
     )
 
 
-def _fail(reason: str) -> NoReturn:
-    raise PlanFormatError(f"This is not a PostgreSQL plan in JSON: {reason}.") from None
+def _fail(reason: str, place: str = "", key: str = "") -> NoReturn:
+    message = f"This is not a PostgreSQL plan: {reason}."
+    raise PlanFormatError(message, reason=reason, place=place, key=key) from None
 
 
 def _decoded(data: object) -> object:
@@ -117,13 +127,13 @@ class _NodeReader:
         node_id, self._count = self._count, self._count + 1
         plans = raw.get("Plans", [])
         if not isinstance(plans, list | tuple):
-            _fail(f'"Plans" of {place} is not a list')
+            _fail(f'"Plans" of {place} is not a list', place, "Plans")
         fields: dict[str, Any] = {name: _text(raw, key, place) for key, name in _TEXT_FIELDS.items()}
         fields |= {name: _number(raw, key, place) for key, name in _NUMBER_FIELDS.items()}
         fields |= {name: _count(raw, key, place) for key, name in _COUNT_FIELDS.items()}
         return PlanNode(
             node_id=node_id,
-            node_type=_text(raw, "Node Type", place) or _fail(f'"Node Type" of {place} is missing'),
+            node_type=_text(raw, "Node Type", place) or _fail(f'"Node Type" of {place} is missing', place),
             children=tuple([self.read(item, f"{place}.{i}", depth + 1) for i, item in enumerate(plans)]),
             attributes={key: _json(item, place) for key, item in raw.items() if key not in _NAMED},
             **fields,
@@ -139,7 +149,7 @@ def _object(value: object, place: str) -> Mapping[str, Any]:
 def _text(raw: Mapping[str, Any], key: str, place: str) -> str | None:
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        _fail(f'"{key}" of {place} is {_kind(value)} where text belongs')
+        _fail(f'"{key}" of {place} is {_kind(value)} where text belongs', place, key)
     return value
 
 
@@ -148,9 +158,9 @@ def _number(raw: Mapping[str, Any], key: str, place: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _fail(f'"{key}" of {place} is {_kind(value)} where a number belongs')
+        _fail(f'"{key}" of {place} is {_kind(value)} where a number belongs', place, key)
     if not 0 <= value <= MAX_NUMBER:
-        _fail(f'"{key}" of {place} is out of range')
+        _fail(f'"{key}" of {place} is out of range', place, key)
     return float(value)
 
 
@@ -159,7 +169,7 @@ def _count(raw: Mapping[str, Any], key: str, place: str) -> int | None:
     if value is None:
         return None
     if value != int(value):
-        _fail(f'"{key}" of {place} is not a whole number')
+        _fail(f'"{key}" of {place} is not a whole number', place, key)
     return int(raw[key])
 
 
@@ -194,11 +204,8 @@ def _json(value: object, place: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):
-        return (
-            value
-            if math.isfinite(value) and abs(value) <= MAX_NUMBER
-            else _fail(f"a number of {place} is out of range")
-        )
+        # Not a number and infinity are never within it.
+        return value if abs(value) <= MAX_NUMBER else _fail(f"a number of {place} is out of range", place)
     if depth < 20 and isinstance(value, list | tuple):
         return [_json(item, place, depth + 1) for item in value]
     if depth < 20 and isinstance(value, Mapping):

@@ -12,7 +12,7 @@ from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
 from perfkit.model.what_if import Proof
-from perfkit.views import block, cpu, table
+from perfkit.views import block, cpu, plan_tree, table
 from perfkit.views.block import Focus
 
 if TYPE_CHECKING:
@@ -60,6 +60,20 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(table.query_rows(self.trace), columns=list(table.QUERY_COLUMNS))
+
+    def plan_frame(self, number: int = 0) -> "pandas.DataFrame":
+        """One row a node of a plan, in reading order; times in milliseconds, rows over all loops.
+
+        Args:
+            number: of the plan, where there are several; the first is 0.
+
+        Raises:
+            LookupError: if there is no such plan.
+        """
+        import pandas as pd
+
+        plan = self.plan if number == 0 else (self.trace.plans or ())[number]
+        return pd.DataFrame(plan_tree.rows(plan)).set_index("node_id")
 
     def frame(self) -> "pandas.DataFrame":
         """One row a function of the profile, worst own time first; times in milliseconds.
