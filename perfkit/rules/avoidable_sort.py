@@ -197,6 +197,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=avoidable_sort,
+    yields_to=("distinct-sort", "window-top1", "union-dedup"),
     fires_on=(
         planned_trace(_limit(_sort(_scan()))),
         # The rows of one tenant, with an index that has them out of order.

@@ -149,7 +149,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=cast_on_column,
-    yields_to=("parameter-type-cast",),
+    yields_to=("parameter-type-cast", "partitions-not-pruned"),
     fires_on=(
         planned_trace(filtering(_NUMBER)),
         planned_trace(filtering(_DAY)),

@@ -152,6 +152,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=function_on_column,
+    yields_to=("partitions-not-pruned",),
     fires_on=(
         planned_trace(filtering(_LOWER)),
         planned_trace(filtering("(date_trunc('day'::text, customers.joined) = ?::timestamp with time zone)")),

@@ -161,7 +161,16 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=inefficient_index,
-    yields_to=("index-prefix-skipped",),
+    yields_to=(
+        "index-prefix-skipped",
+        "parameter-type-cast",
+        "cast-on-column",
+        "function-on-column",
+        "like-prefix",
+        "like-infix",
+        "json-predicate",
+        "or-across-columns",
+    ),
     fires_on=(
         planned_trace(_scan(_TENANT, _STATUS)),
         planned_trace(_bitmap(_STATUS, _PART)),

@@ -146,7 +146,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=join_filter_waste,
-    yields_to=("seq-scan-in-loop",),
+    yields_to=("seq-scan-in-loop", "or-across-tables"),
     fires_on=(
         planned_trace(_loop(_EQUAL), name="an equality"),
         planned_trace(

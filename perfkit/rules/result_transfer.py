@@ -124,6 +124,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=result_transfer,
+    yields_to=("wide-rows",),
     fires_on=(
         _read(867),
         _read(867, 244, serialization_time_ms=152.0),

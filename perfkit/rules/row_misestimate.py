@@ -128,7 +128,16 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=row_misestimate,
-    yields_to=("correlated-columns", "stale-statistics", "default-selectivity", "nested-loop-misestimate"),
+    yields_to=(
+        "correlated-columns",
+        "stale-statistics",
+        "default-selectivity",
+        "nested-loop-misestimate",
+        "function-on-column",
+        "cast-on-column",
+        "parameter-type-cast",
+        "json-predicate",
+    ),
     fires_on=(
         planned_trace(node("Nested Loop", _WRONG, _PROBE, ms=260, rows=20_000, planned=40)),
         planned_trace(node("Sort", _WRONG, ms=60, rows=20_000, planned=40)),

@@ -166,6 +166,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=seq_scan_in_loop,
+    yields_to=("correlated-subplan",),
     fires_on=(
         planned_trace(_in_sub_query()),
         # The condition is tested by the join itself.

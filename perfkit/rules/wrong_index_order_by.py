@@ -150,6 +150,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=wrong_index_order_by,
+    yields_to=("large-offset",),
     fires_on=(
         planned_trace(_limit(_scan())),
         # What min() and max() make of a column that may be empty.

@@ -127,3 +127,11 @@ def test_a_slow_statement_is_reported_by_its_cause_where_one_is_known():
 @EACH
 def test_a_rule_yields_only_to_rules_that_exist(rule):
     assert [name for name in rule.yields_to if find_rule(name) is None] == []
+
+
+def test_no_rule_yields_to_one_that_yields_to_it():
+    after = {rule.name: set(rule.yields_to) for rule in RULES}
+    for _ in RULES:
+        after = {name: others.union(*(after[other] for other in others)) for name, others in after.items()}
+
+    assert [name for name, others in after.items() if name in others] == []
