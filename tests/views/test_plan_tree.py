@@ -40,7 +40,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes.update(name for name, _ in attrs)
-        self.open.append(tag)
+        if tag != "br":
+            self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -58,7 +59,6 @@ def test_every_node_of_a_recorded_plan_is_in_the_html_the_text_and_the_rows(reco
     count = len(list(recorded.nodes()))
     page = Page(plan_tree.as_html(recorded).markup)
     assert not page.open
-    assert page.tags.count("tr") == count + 1
     assert len(plan_tree.rows(recorded)) == count
     text = plan_tree.as_text(recorded)
     for row in plan_tree.rows(recorded):
@@ -145,15 +145,16 @@ def test_a_plan_that_was_not_executed_shows_costs_and_says_so():
     scan = PlanNode(0, "Seq Scan", plan_rows=900, total_cost=1234.5, relation_name="orders", plan_width=8)
     tree = Plan("postgresql", "DELETE FROM orders", scan, analyzed=False, notes=("It was not executed.",))
     text = Page(plan_tree.as_html(tree).markup).text
-    for words in ("not measured", "Cost", "1,234", "900 expected", "It was not executed."):
+    for words in ("not measured", "cost 1,234", "900 rows expected", "It was not executed."):
         assert words in text
     assert "0 ms" not in text
 
 
-def test_columns_without_content_are_left_out():
+def test_a_plan_without_numbers_has_no_place_for_them():
     tree = Plan("sqlite", "", PlanNode(0, "QUERY PLAN", attributes={"Detail": "QUERY PLAN"}), analyzed=False)
     page = Page(plan_tree.as_html(tree).markup)
-    assert page.tags.count("th") == 1
+    assert "text-align:right" not in plan_tree.as_html(tree).markup
+    assert page.text == "not measured execution QUERY PLAN"
 
 
 @pytest.mark.parametrize(
@@ -191,5 +192,5 @@ def test_a_deep_plan_stays_on_the_page():
     deep = node("Seq Scan", ms=1)
     for _ in range(60):
         deep = node("Subquery Scan", deep, ms=1)
-    assert "margin-left:196px" in plan_tree.as_html(plan(deep)).markup
-    assert "margin-left:210px" not in plan_tree.as_html(plan(deep)).markup
+    assert "padding-left:224px" in plan_tree.as_html(plan(deep)).markup
+    assert "padding-left:240px" not in plan_tree.as_html(plan(deep)).markup
