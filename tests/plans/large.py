@@ -11,7 +11,10 @@ _ALWAYS = (
 )
 _COLUMNS = ("id", "customer_id", "status", "amount", "created_at")
 _HASH = {
-    **{"Hash Buckets": 1024, "Original Hash Buckets": 1024, "Hash Batches": 1, "Original Hash Batches": 1},
+    "Hash Buckets": 1024,
+    "Original Hash Buckets": 1024,
+    "Hash Batches": 1,
+    "Original Hash Batches": 1,
     "Peak Memory Usage": 9,
 }
 _IN_MEMORY = {"Sort Method": "quicksort", "Sort Space Used": 27, "Sort Space Type": "Memory"}
