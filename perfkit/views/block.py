@@ -122,7 +122,7 @@ def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
         return paragraph("No statement could be explained.", quiet=True)
     parts: list[Html] = []
     for number, plan in enumerate(trace.plans):
-        parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number)))
+        parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number), number))
         parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
     return join(parts)
 

@@ -1,5 +1,6 @@
 """A query plan as a tree: where the time went, what was expected, and the finding beside its node."""
 
+import html
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
@@ -8,10 +9,11 @@ from itertools import groupby
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_shape import cut_short
+from perfkit.model.plan_writer import plan_json
 from perfkit.views import _plan_node as lines
 from perfkit.views import _plan_words as words
 from perfkit.views._format import counted, milliseconds
-from perfkit.views._html import MUTED, Html, code, join, paragraph, tag, tiles
+from perfkit.views._html import MONO, MUTED, Html, code, join, paragraph, tag, tiles
 from perfkit.views._sql import sql_html
 
 _TEXT_INDENT = 30
@@ -21,17 +23,21 @@ _LARGE_PLAN = 40
 _QUIET_SHARE = 0.01
 _ALWAYS_SHOWN = 5
 _LEAST_FOLDED = 3
+# A plan's JSON is about 1 kB a node. Beyond this the report would be mostly that.
+_MAX_COPIED_NODES = 60
+_MAX_COPIED = 100_000
 _NAMED_KINDS = 3
 _TEXT_HEAD = f"{'self':>9} {'share':>13} {'rows':>11} {'expected':>11} {'loops':>7} {'read':>9}  node"
 _BELOW = " " * _TEXT_HEAD.index("node")
 
 
-def as_html(plan: Plan, findings: Sequence[Finding] = ()) -> Html:
+def as_html(plan: Plan, findings: Sequence[Finding] = (), number: int = 0) -> Html:
     """The plan as a tree that needs no script.
 
     Args:
         plan: what the database said.
-        findings: judgements about this plan; each is shown beside the nodes that it names.
+        findings: judgements about this plan; each is shown beside the node that it names first.
+        number: of the plan in its result, to say how to get at it.
     """
     by_node = _by_node(findings)
     parts = [
@@ -41,6 +47,7 @@ def as_html(plan: Plan, findings: Sequence[Finding] = ()) -> Html:
         *(lines.beside(finding) for finding in findings if not finding.offenders),
         _tree(plan, by_node),
         *(paragraph(line, quiet=True) for line in _remarks(plan)),
+        _copy(plan, number),
     ]
     return tag("div", join(parts), "margin:10px 0 16px")
 
@@ -136,6 +143,23 @@ def _by_node(findings: Sequence[Finding]) -> dict[int, list[Finding]]:
         for node_id in finding.offenders[:1]:
             found.setdefault(node_id, []).append(finding)
     return found
+
+
+def _copy(plan: Plan, number: int) -> Html:
+    """The plan as JSON, to be selected and pasted elsewhere; of a large one, how to get it."""
+    if plan.system_name != "postgresql":
+        return Html("")
+    nodes = len(list(plan.nodes()))
+    text = plan_json(plan) if nodes <= _MAX_COPIED_NODES else ""
+    if not 0 < len(text) <= _MAX_COPIED:
+        call = code(f"print(result.plan_json({number or ''}))")
+        said = f"The plan as JSON, for pev2 and others ({counted(nodes, 'node')}): store the result, then "
+        return paragraph(join([said, call]), quiet=True)
+    style = "max-height:180px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all"
+    # All of it is ASCII, and within an element quotes need no escape, which would make it twice as long.
+    body = f'<pre style="{MONO};font-size:11px;{style}">{html.escape(text, quote=False)}</pre>'
+    title = tag("summary", "The plan as JSON, for pev2 and others", f"cursor:pointer;{MUTED}")
+    return Html(f"<details>{title}{body}</details>")
 
 
 def _tree(plan: Plan, findings: Mapping[int, list[Finding]]) -> Html:

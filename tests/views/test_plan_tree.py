@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from perfkit.model.builders import line
 from perfkit.model.plan import Plan, PlanNode, TriggerTime
@@ -115,7 +116,7 @@ def test_a_node_that_never_ran_shows_no_numbers():
     tree = plan(node("Append", node("Seq Scan", loops=0, rows=0, planned=900, relation_name="orders"), ms=3))
     assert "never executed" in plan_tree.as_html(tree).markup
     assert "never executed" in plan_tree.as_text(tree)
-    assert "900" not in Page(plan_tree.as_html(tree).markup).text
+    assert "900" not in Page(plan_tree.as_html(tree).markup).text.partition("as JSON")[0]
 
 
 def test_a_spill_is_marked():
@@ -194,3 +195,29 @@ def test_a_deep_plan_stays_on_the_page():
         deep = node("Subquery Scan", deep, ms=1)
     assert "padding-left:224px" in plan_tree.as_html(plan(deep)).markup
     assert "padding-left:240px" not in plan_tree.as_html(plan(deep)).markup
+
+
+def test_the_plan_can_be_copied_as_json_and_reads_back():
+    for recorded in RECORDED.values():
+        page = BeautifulSoup(plan_tree.as_html(recorded).markup, "html.parser")
+        (copy,) = page.select("pre")
+        assert read_postgresql_plan(copy.get_text(), recorded.query_text) == recorded
+
+
+def test_a_hostile_name_stays_text_in_the_copy():
+    page = BeautifulSoup(plan_tree.as_html(plan(node(HOSTILE, relation_name=HOSTILE))).markup, "html.parser")
+    (copy,) = page.select("pre")
+    assert json.loads(copy.get_text())[0]["Plan"]["Relation Name"] == HOSTILE
+
+
+def test_of_a_large_plan_it_is_said_how_to_get_the_json():
+    many = plan(node("Append", *(node("Seq Scan", ms=1) for _ in range(60)), ms=70))
+    long = plan(node("Seq Scan", ms=1, Filter="(a = '" + "x" * 100_000 + "')"))
+    assert "print(result.plan_json())" in Page(plan_tree.as_html(many).markup).text
+    assert "print(result.plan_json(3))" in Page(plan_tree.as_html(long, number=3).markup).text
+    assert "print(" not in plan_tree.as_html(plan(SCAN)).markup
+
+
+def test_a_plan_of_another_database_has_no_such_json():
+    tree = Plan("sqlite", "", PlanNode(0, "QUERY PLAN"), analyzed=False)
+    assert "JSON" not in plan_tree.as_html(tree).markup
