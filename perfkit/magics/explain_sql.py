@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfkit.capture.plans import ExplainError
+from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._namespace import the_engine
@@ -64,6 +65,7 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    look_up_before(shell, arguments)
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
     try:
@@ -80,6 +82,8 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
     if arguments.name:
         shell.push({arguments.name: result})
     show(result)
+    for item in comparison(result, arguments):
+        show(item)
 
 
 def _parser() -> argparse.ArgumentParser:

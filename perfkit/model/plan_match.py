@@ -6,7 +6,7 @@ left, joins aside, is matched by the nodes above it, in order.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perfkit.model.plan import Plan, PlanNode
@@ -45,6 +45,33 @@ class _Place:
     scan: Hashable = None
     scans: frozenset[Hashable] = frozenset()
     other: "_Place | None" = None
+
+
+def match_statements(
+    before: Sequence[Plan], after: Sequence[Plan]
+) -> tuple[tuple[Plan | None, Plan | None], ...]:
+    """Pair the plans of two blocks.
+
+    Args:
+        before: the plans of the block as it was.
+        after: the plans of the block as it is.
+
+    Returns:
+        Plans of statements of one shape, in the order of `after`; then those whose statement has gone. Where
+        one statement is left on each side, the one has become the other.
+    """
+    waiting: defaultdict[str, deque[Plan]] = defaultdict(deque)
+    for plan in before:
+        waiting[plan.fingerprint or plan.query_text].append(plan)
+    found: list[tuple[Plan | None, Plan | None]] = []
+    for plan in after:
+        alike = waiting[plan.fingerprint or plan.query_text]
+        found.append((alike.popleft() if alike else None, plan))
+    gone = [plan for alike in waiting.values() for plan in alike]
+    alone = [position for position, (old, _) in enumerate(found) if old is None]
+    if len(gone) == len(alone) == 1:
+        found[alone[0]] = (gone.pop(), found[alone[0]][1])
+    return (*found, *((plan, None) for plan in gone))
 
 
 def match_plans(before: Plan, after: Plan) -> tuple[NodePair, ...]:

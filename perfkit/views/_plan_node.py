@@ -16,12 +16,12 @@ NOT_EXECUTED = "never executed"
 _INDENT_PX = 16
 # Deeper levels stay at this one: the tree must not push its own text off the page.
 _MAX_INDENT = 14
-_BAR_PX = 50
+_BAR_PX = 40
 # A shorter bar cannot be seen.
 _MIN_BAR_PX = 2
 _LINE = "display:flex;flex-wrap:wrap;border-top:1px solid rgba(128,128,128,.28);padding:5px 0"
 _NOTHING = Html("")
-_NUMBERS = "flex:0 1 400px;display:flex;text-align:right"
+_NUMBERS = "flex:0 1 400px;display:flex;gap:6px;text-align:right"
 
 
 def full(node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding], cut: frozenset[int]) -> Html:
@@ -36,11 +36,9 @@ def full(node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding], cu
     """
     cells = (_time(node, plan), _rows(node, cut), _two_lines(words.loops(node), words.read(node)))
     dim = f";{MUTED}" if node.executed is False else ""
-    below = [
-        tag("div", beside(finding), f"flex:1 0 100%;min-width:0;padding-left:{_indent(depth)}px")
-        for finding in findings
-    ]
-    return _row(Html(_text(node)), cells, f"{_indent(depth)}px{dim}", join(below))
+    whole_line = f"flex:1 0 100%;min-width:0;box-sizing:border-box;padding-left:{indent(depth)}px"
+    below = [tag("div", beside(finding), whole_line) for finding in findings]
+    return _row(Html(_text(node)), cells, f"{indent(depth)}px{dim}", join(below))
 
 
 def header(plan: Plan) -> Html:
@@ -55,7 +53,7 @@ def header(plan: Plan) -> Html:
 
 def _row(left: Html, numbers: Sequence[Html | str], indent: str, below: Html = _NOTHING) -> Html:
     texts = [esc(number) for number in numbers]
-    cells = "".join(f'<span style="flex:{w}">{text}</span>' for w, text in zip((5, 4, 4), texts, strict=True))
+    cells = "".join(f'<span style="flex:{w}">{text}</span>' for w, text in zip((6, 5, 4), texts, strict=True))
     right = f'<div style="{_NUMBERS}">{cells}</div>' if any(texts) else ""
     return Html(
         f'<div style="{_LINE}"><div style="flex:1 1 260px;min-width:0;padding-left:{indent}">{left}</div>'
@@ -66,7 +64,7 @@ def _row(left: Html, numbers: Sequence[Html | str], indent: str, below: Html = _
 def compact(node: PlanNode, depth: int, plan: Plan) -> Html:
     """A node that takes hardly any time, on one line with its numbers, and its condition."""
     numbers = "" if node.executed is False else f" — {_in_words(node, plan)}"
-    return Html(f'<div style="padding-left:{_indent(depth)}px">{_text(node, numbers)}</div>')
+    return Html(f'<div style="padding-left:{indent(depth)}px">{_text(node, numbers)}</div>')
 
 
 def beside(finding: Finding) -> Html:
@@ -77,7 +75,8 @@ def beside(finding: Finding) -> Html:
     return tag("div", join([said, to_do]), "margin:4px 0 2px")
 
 
-def _indent(depth: int) -> int:
+def indent(depth: int) -> int:
+    """How far a node of this level stands to the right, in pixels."""
     return min(depth, _MAX_INDENT) * _INDENT_PX
 
 

@@ -1,4 +1,4 @@
-"""SQL with its keywords marked, in colours that read on white and on black."""
+"""SQL with its keywords and values marked, without colours: none reads on white and on black alike."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ def sql_html(text: str, *, shown: int = _SHOWN_CHARACTERS) -> Html:
     style = css(
         f"{MONO};font-size:12px",
         "white-space:pre-wrap;overflow-wrap:anywhere",
-        "background:transparent;color:inherit",
+        "background:transparent;color:inherit;padding:0",
     )
     return tag("code", words, style, **({"title": text[:2000]} if short != text else {}))
 
 
 def _word(kind: Any, value: str) -> Html:
     if kind in Keyword:
-        return tag("span", value, "font-weight:650")
+        return tag("span", value, "font-weight:600")
     if (kind in Literal and value != ".") or kind in Name.Variable:
-        return tag("span", value, "color:#2e7d9a")
+        return tag("span", value, "font-style:italic")
     return Html(esc(value))
