@@ -7,13 +7,13 @@ from heapq import nlargest
 from itertools import groupby
 
 from perfkit.model.finding import Finding
-from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan import AlternativePlan, Plan, PlanNode
 from perfkit.model.plan_shape import cut_short
 from perfkit.model.plan_writer import plan_json
 from perfkit.views import _plan_node as lines
 from perfkit.views import _plan_words as words
 from perfkit.views._format import counted, milliseconds
-from perfkit.views._html import MONO, MUTED, Html, code, join, paragraph, tag, tiles
+from perfkit.views._html import MONO, MUTED, Html, code, details, join, paragraph, tag, tiles
 from perfkit.views._sql import sql_html
 
 _TEXT_INDENT = 30
@@ -27,6 +27,10 @@ _LEAST_FOLDED = 3
 _MAX_COPIED_NODES = 60
 _MAX_COPIED = 100_000
 _NAMED_KINDS = 3
+_ALTERNATIVES = {
+    "generic": "The generic plan, made once for all values of a prepared statement",
+    "cursor": "The plan of the named cursor, made for its first rows",
+}
 _TEXT_HEAD = f"{'self':>9} {'share':>13} {'rows':>11} {'expected':>11} {'loops':>7} {'read':>9}  node"
 _BELOW = " " * _TEXT_HEAD.index("node")
 
@@ -47,6 +51,7 @@ def as_html(plan: Plan, findings: Sequence[Finding] = (), number: int = 0) -> Ht
         *(lines.beside(finding) for finding in findings if not finding.offenders),
         _tree(plan, by_node),
         *(paragraph(line, quiet=True) for line in _remarks(plan)),
+        *(_alternative(other) for other in plan.alternatives),
         _copy(plan, number),
     ]
     return tag("div", join(parts), "margin:10px 0 16px")
@@ -65,7 +70,10 @@ def as_text(plan: Plan, findings: Sequence[Finding] = ()) -> str:
         below = [*words.condition_lines(node), *words.spills(node)]
         below += [_finding_text(finding) for finding in by_node.get(node.node_id, ())]
         text.extend(f"{_BELOW}{level}  {line}" for line in below)
-    return "\n".join([*text, *_remarks(plan)])
+    text += _remarks(plan)
+    for other in plan.alternatives:
+        text += [f"{_alternative_title(other)}:", as_text(other.plan)]
+    return "\n".join(text)
 
 
 def rows(plan: Plan) -> list[dict[str, object]]:
@@ -143,6 +151,16 @@ def _by_node(findings: Sequence[Finding]) -> dict[int, list[Finding]]:
         for node_id in finding.offenders[:1]:
             found.setdefault(node_id, []).append(finding)
     return found
+
+
+def _alternative(other: AlternativePlan) -> Html:
+    body = [tiles(_header(other.plan)), _tree(other.plan, {})]
+    return details(_alternative_title(other), join(body))
+
+
+def _alternative_title(other: AlternativePlan) -> str:
+    times = f", run {counted(other.executions, 'time')} in this block" if other.executions else ""
+    return f"{_ALTERNATIVES[other.kind]}{times}"
 
 
 def _copy(plan: Plan, number: int) -> Html:

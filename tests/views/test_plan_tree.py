@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from perfkit.model.builders import line
-from perfkit.model.plan import Plan, PlanNode, TriggerTime
+from perfkit.model.plan import AlternativePlan, Plan, PlanNode, TriggerTime
 from perfkit.model.plan_builders import node, plan, planned_trace
 from perfkit.model.plan_reader import read_postgresql_plan
 from perfkit.rules import diagnose, selective_seq_scan
@@ -221,3 +221,20 @@ def test_of_a_large_plan_it_is_said_how_to_get_the_json():
 def test_a_plan_of_another_database_has_no_such_json():
     tree = Plan("sqlite", "", PlanNode(0, "QUERY PLAN"), analyzed=False)
     assert "JSON" not in plan_tree.as_html(tree).markup
+
+
+def test_other_plans_of_the_same_statement_are_there_to_unfold():
+    generic = plan(node("Seq Scan", ms=240, relation_name="orders"))
+    cursor = plan(node("Index Scan", ms=5, relation_name="orders", index_name="by_day"))
+    both = (AlternativePlan("generic", generic, executions=7), AlternativePlan("cursor", cursor))
+    tree = plan(SCAN, alternatives=both)
+    for text in (Page(plan_tree.as_html(tree).markup).text, plan_tree.as_text(tree)):
+        assert (
+            "The generic plan, made once for all values of a prepared statement, run 7 times in this block"
+            in text
+        )
+        assert (
+            text.index("The generic plan") < text.index("240 ms") < text.index("The plan of the named cursor")
+        )
+        assert "using by_day on orders" in text
+    assert "The plan of" not in plan_tree.as_text(plan(SCAN))
