@@ -133,10 +133,10 @@ def code(text: str) -> Html:
 
 
 def code_block(text: Content) -> Html:
-    """Code on lines of its own; long lines scroll."""
+    """Code on lines of its own; long lines scroll, and so do very many."""
     style = css(
         f"{MONO};font-size:12px;line-height:1.45;background:{SHADE};color:inherit",
-        "padding:8px 10px;border-radius:6px;margin:6px 0;overflow-x:auto;white-space:pre",
+        "padding:8px 10px;border-radius:6px;margin:6px 0;max-height:260px;overflow:auto;white-space:pre",
     )
     return tag("pre", text, style)
 

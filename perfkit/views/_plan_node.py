@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.views import _plan_words as words
+from perfkit.views._format import counted
 from perfkit.views._html import BAR, BAR_STRONG, MUTED, Html, code_block, esc, join, pill, tag
 from perfkit.views._plan_facts import facts
 
@@ -17,11 +18,15 @@ _INDENT_PX = 16
 # Deeper levels stay at this one: the tree must not push its own text off the page.
 _MAX_INDENT = 14
 _BAR_PX = 40
+# Of what to paste; the list of findings has all of it.
+_SHOWN_LINES = 6
 # A shorter bar cannot be seen.
 _MIN_BAR_PX = 2
 _LINE = "display:flex;flex-wrap:wrap;border-top:1px solid rgba(128,128,128,.28);padding:5px 0"
+# The indent counts as part of the width, so that the numbers of all levels stand below each other.
+_NAME = "flex:9 1 320px;min-width:0;box-sizing:border-box;padding-left"
 _NOTHING = Html("")
-_NUMBERS = "flex:0 1 400px;display:flex;gap:6px;text-align:right"
+_NUMBERS = "flex:1 1 360px;display:flex;gap:6px;text-align:right"
 
 
 def full(node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding], cut: frozenset[int]) -> Html:
@@ -55,10 +60,7 @@ def _row(left: Html, numbers: Sequence[Html | str], indent: str, below: Html = _
     texts = [esc(number) for number in numbers]
     cells = "".join(f'<span style="flex:{w}">{text}</span>' for w, text in zip((6, 5, 4), texts, strict=True))
     right = f'<div style="{_NUMBERS}">{cells}</div>' if any(texts) else ""
-    return Html(
-        f'<div style="{_LINE}"><div style="flex:1 1 260px;min-width:0;padding-left:{indent}">{left}</div>'
-        f"{right}{below}</div>"
-    )
+    return Html(f'<div style="{_LINE}"><div style="{_NAME}:{indent}">{left}</div>{right}{below}</div>')
 
 
 def compact(node: PlanNode, depth: int, plan: Plan) -> Html:
@@ -70,9 +72,11 @@ def compact(node: PlanNode, depth: int, plan: Plan) -> Html:
 def beside(finding: Finding) -> Html:
     """A finding below its node, with what to paste; the reasons stand in the list of findings."""
     said = join([pill(finding.severity, finding.severity), f"{finding.message} ({finding.code})"], " ")
-    advice, _, snippet = finding.advice.partition("\n")
-    to_do = code_block(snippet) if snippet else tag("div", join([tag("b", "Next: "), advice]))
-    return tag("div", join([said, to_do]), "margin:4px 0 2px")
+    advice, *snippet = finding.advice.splitlines()
+    to_do = [code_block("\n".join(snippet[:_SHOWN_LINES]))] if snippet else [tag("b", "Next: "), advice]
+    left = len(snippet) - _SHOWN_LINES
+    more = tag("div", f"{counted(left, 'more line')} in the list of findings", MUTED) if left > 0 else ""
+    return tag("div", join([said, tag("div", join([*to_do, more]))]), "margin:4px 0 2px")
 
 
 def indent(depth: int) -> int:

@@ -238,3 +238,30 @@ def test_other_plans_of_the_same_statement_are_there_to_unfold():
         )
         assert "using by_day on orders" in text
     assert "The plan of" not in plan_tree.as_text(plan(SCAN))
+
+
+def test_what_to_paste_stands_beside_the_node_and_very_much_of_it_is_cut():
+    trace = planned_trace(node("Sort", SCAN, ms=56, rows=15))
+    (finding,) = diagnose(trace, [selective_seq_scan.RULE]).findings
+    text = Page(plan_tree.as_html(trace.plans[0], [finding]).markup).text
+    assert text.index("(PK201)") < text.index("CREATE INDEX ON orders (user_id);")
+    many = replace(finding, advice="Analyze.\n" + "\n".join(f"ANALYZE part_{n};" for n in range(90)))
+    text = Page(plan_tree.as_html(trace.plans[0], [many]).markup).text
+    assert "ANALYZE part_5; 84 more lines in the list of findings" in text
+    assert "ANALYZE part_6;" not in text
+    plain = replace(finding, advice="Read fewer rows.")
+    assert "Next: Read fewer rows." in Page(plan_tree.as_html(trace.plans[0], [plain]).markup).text
+
+
+def test_workers_and_shortened_conditions_are_told_whole_in_the_fold():
+    ids = ",".join(map(str, range(50)))
+    condition = f"(id = ANY ('{{{ids}}}'::int[]))"
+    worker = {"Worker Number": 0, "Actual Total Time": 8.741, "Actual Rows": 572.0, "Sort Space Type": "Disk"}
+    item = node("Seq Scan", ms=3, relation_name="t", Filter=condition, Workers=[worker])
+    text = Page(plan_tree.as_html(plan(item)).markup).text
+    assert "Filter: id = ANY (0, 1, 2, … 50 values)" in text
+    assert f"Filter: {condition}" in text
+    assert "Workers: number 0 8.7 ms for 572 rows, sorted on disk" in text
+    short = node("Seq Scan", ms=3, relation_name="t", Filter="(a = 1)", Parallel_Aware=False, Disabled=False)
+    assert Page(plan_tree.as_html(plan(short)).markup).text.count("a = 1") == 2  # on the line and in the JSON
+    assert "False" not in plan_tree.as_html(plan(short)).markup
