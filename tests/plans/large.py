@@ -25,7 +25,7 @@ _FILTER = (
 
 
 def wide_plan(nodes: int) -> str:
-    """A plan of so many nodes, side by side below one Append.
+    """A plan of so many nodes, side by side below one Append. Every twentieth part is a large one.
 
     Args:
         nodes: at least 10.
@@ -35,19 +35,19 @@ def wide_plan(nodes: int) -> str:
     """
     parts, rest = divmod(nodes - 2, _NODES_A_PART)
     children = [_part(number) for number in range(parts)]
-    children += [_scan(f"orders_rest_{number}", number) for number in range(rest)]
-    append = _node("Append", 0.9 * len(children), 20 * len(children), *_outer("Member", children))
-    time, rows = append["Actual Total Time"] + 1, append["Actual Rows"]
+    children += [_scan(f"orders_rest_{number}", number, 20) for number in range(rest)]
+    time, rows = (sum(child[f"Actual {what}"] for child in children) for what in ("Total Time", "Rows"))
+    append = _node("Append", time + 1, rows, *_outer("Member", children))
     key = ["orders.customer_id", "(sum(orders.amount)) DESC"]
-    root = _node("Sort", time, rows, *_outer("Outer", [append]), **{"Sort Key": key}, **_ON_DISK)
+    root = _node("Sort", time + 2, rows, *_outer("Outer", [append]), **{"Sort Key": key}, **_ON_DISK)
     return _statement(root)
 
 
 def deep_plan(levels: int) -> str:
     """A plan of so many levels: a chain of nested loops, each with an index scan on its inner side."""
-    node = _scan("orders_0", 0)
+    node = _scan("orders_0", 0, 20)
     for number in range(1, levels):
-        inner = _index_scan(f"customers_{number}", 0.01, 20)
+        inner = _index_scan(f"customers_{number}", "orders_0.customer_id", 0.01, 20)
         time = node["Actual Total Time"] + 0.3
         node = _node("Nested Loop", time, 20, *_sides(node, inner), **{"Join Type": "Inner"})
     return _statement(node)
@@ -62,27 +62,30 @@ def _statement(root: dict[str, Any]) -> str:
 
 def _part(number: int) -> dict[str, Any]:
     """One month: a hash join of a filtered scan with another table, grouped and sorted."""
-    scan = _scan(f"orders_{number:03}", number)
-    inner = _index_scan(f"customers_{number:03}", 0.1, 1)
-    items = _index_scan(f"order_items_{number:03}", 0.002, 20)
-    hashed = _node("Hash", 0.12, 20, *_outer("Outer", [inner]), **_HASH)
-    condition = {"Hash Cond": f"(customers_{number:03}.id = orders_{number:03}.customer_id)"}
-    join = _node("Hash Join", 0.6, 20, *_sides(scan, hashed), **{"Join Type": "Inner"}, **condition)
-    loop = _node("Nested Loop", 0.7, 20, *_sides(join, items), **{"Join Type": "Left", "Inner Unique": False})
-    key = [f"orders_{number:03}.customer_id"]
-    sort = _node("Sort", 0.72, 20, *_outer("Outer", [loop]), **{"Sort Key": key}, **_IN_MEMORY)
+    orders, customers = f"orders_{number:03}", f"customers_{number:03}"
+    rows = 20_000 if number % 20 == 0 else 20
+    scan = _scan(orders, number, rows)
+    time = scan["Actual Total Time"]
+    hashed = _node("Hash", 1.05 * time, rows, *_outer("Outer", [_scan(customers, number, rows)]), **_HASH)
+    condition = {"Join Type": "Inner", "Hash Cond": f"({customers}.id = {orders}.customer_id)"}
+    join = _node("Hash Join", 2.2 * time, rows, *_sides(scan, hashed), **condition)
+    items = _index_scan(f"order_items_{number:03}", f"{orders}.id", 0.002, rows)
+    kind = {"Join Type": "Left", "Inner Unique": False}
+    loop = _node("Nested Loop", 2.5 * time, rows, *_sides(join, items), **kind)
+    key = [f"{orders}.customer_id"]
+    sort = _node("Sort", 2.8 * time, rows, *_outer("Outer", [loop]), **{"Sort Key": key}, **_IN_MEMORY)
     group = {"Strategy": "Sorted", "Partial Mode": "Simple", "Group Key": key}
-    return _node("Aggregate", 0.8, 20, *_outer("Outer", [sort]), **group)
+    return _node("Aggregate", 3 * time, rows, *_outer("Outer", [sort]), **group)
 
 
-def _scan(table: str, number: int) -> dict[str, Any]:
-    condition = {"Filter": _FILTER.format(table), "Rows Removed by Filter": 980.0}
-    expected = 20 * (1 + number % 15)
-    return _node("Seq Scan", 0.4, 20, rows_planned=expected, **_table(table), **condition)
+def _scan(table: str, number: int, rows: int) -> dict[str, Any]:
+    condition = {"Filter": _FILTER.format(table), "Rows Removed by Filter": 49.0 * rows}
+    expected = rows * (1 + number % 15)
+    return _node("Seq Scan", 0.01 * rows, rows, rows_planned=expected, **_table(table), **condition)
 
 
-def _index_scan(table: str, time: float, loops: int) -> dict[str, Any]:
-    condition = {"Index Cond": f"({table}.id = orders.customer_id)", "Rows Removed by Index Recheck": 0.0}
+def _index_scan(table: str, outer: str, time: float, loops: int) -> dict[str, Any]:
+    condition = {"Index Cond": f"({table}.id = {outer})", "Rows Removed by Index Recheck": 0.0}
     index = {"Scan Direction": "Forward", "Index Name": f"{table}_pkey", "Index Searches": loops}
     return _node("Index Scan", time, 1, loops=loops, **_table(table), **index, **condition)
 

@@ -66,7 +66,7 @@ def test_very_large_and_very_deep_plans_are_shown(text):
 def test_what_hardly_takes_time_is_folded_and_summed_up():
     markup = plan_tree.as_html(THOUSAND).markup
 
-    assert re.search(r"<summary[^>]*>\d+ nodes, [\d.]+ ms \([\d.]+%\): \d+ Index Scan, ", markup)
+    assert re.search(r"<summary[^>]*>\d+ nodes, [\d.]+ ms \([\d.]+%\): \d+ Seq Scan, ", markup)
 
 
 def test_a_small_plan_folds_nothing():
