@@ -18,7 +18,7 @@ _SAID = frozenset(
     }
 )  # fmt: skip
 # What nearly every node says, and so nobody needs to read.
-_USUAL = {"Scan Direction": "Forward", "Hash Batches": 1}
+_USUAL = {"Scan Direction": "Forward", "Hash Batches": 1, "HashAgg Batches": 1}
 _AS_PLANNED = {"Original Hash Buckets": "Hash Buckets", "Original Hash Batches": "Hash Batches"}
 _KILOBYTES = frozenset({"Sort Space Used", "Peak Memory Usage", "Disk Usage", "Maximum Storage"})
 _SHOWN_OUTPUT = 160
