@@ -2,6 +2,7 @@
 
 import argparse
 
+from perfkit.magics._against import add_against, comparison, look_up_before
 from perfkit.magics._arguments import add_name, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
@@ -69,6 +70,7 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
     )
+    add_against(parser)
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
@@ -80,6 +82,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."
         )
+    look_up_before(shell, arguments)
     return Parts(queries=True, plans=True)
 
 
@@ -98,6 +101,7 @@ CELL_MAGICS = (
         "Show the plan of the SQL in the cell, of all statements that its Python sends, or a pasted plan.",
         explain_arguments,
         _explain,
+        follow=comparison,
     ),
     PROFILE,
     MEMTRACE,

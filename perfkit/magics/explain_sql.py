@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfkit.capture.plans import ExplainError
+from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._namespace import the_engine
@@ -80,10 +81,13 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    look_up_before(shell, arguments)
     result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
     if arguments.name:
         shell.push({arguments.name: result})
     show(result)
+    for item in comparison(result, arguments):
+        show(item)
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:

@@ -11,7 +11,8 @@ MAX_DEPTH = 220
 # The planner clamps rows at 1e100 (MAXIMUM_ROWCOUNT in costsize.c); anything beyond is damage.
 MAX_NUMBER = 1e101
 
-_TEXT_FIELDS = {
+# The fields of a node that have a name of their own in `PlanNode`, by the database's name.
+TEXT_FIELDS = {
     "Parent Relationship": "parent_relationship",
     "Subplan Name": "subplan_name",
     "Schema": "schema",
@@ -19,7 +20,7 @@ _TEXT_FIELDS = {
     "Alias": "alias",
     "Index Name": "index_name",
 }
-_NUMBER_FIELDS = {
+NUMBER_FIELDS = {
     "Startup Cost": "startup_cost",
     "Total Cost": "total_cost",
     "Plan Rows": "plan_rows",
@@ -28,7 +29,7 @@ _NUMBER_FIELDS = {
     "Actual Rows": "actual_rows",
     "Rows Removed by Filter": "rows_removed_by_filter",
 }
-_COUNT_FIELDS = {
+COUNT_FIELDS = {
     "Plan Width": "plan_width",
     "Actual Loops": "actual_loops",
     "Shared Hit Blocks": "shared_hit_blocks",
@@ -36,7 +37,7 @@ _COUNT_FIELDS = {
     "Temp Read Blocks": "temp_read_blocks",
     "Temp Written Blocks": "temp_written_blocks",
 }
-_NAMED = {"Node Type", "Plans", *_TEXT_FIELDS, *_NUMBER_FIELDS, *_COUNT_FIELDS}
+_NAMED = {"Node Type", "Plans", *TEXT_FIELDS, *NUMBER_FIELDS, *COUNT_FIELDS}
 _STATEMENT_NAMED = {"Plan", "Planning Time", "Execution Time", "Triggers", "Settings"}
 
 
@@ -128,9 +129,9 @@ class _NodeReader:
         plans = raw.get("Plans", [])
         if not isinstance(plans, list | tuple):
             _fail(f'"Plans" of {place} is not a list', place, "Plans")
-        fields: dict[str, Any] = {name: _text(raw, key, place) for key, name in _TEXT_FIELDS.items()}
-        fields |= {name: _number(raw, key, place) for key, name in _NUMBER_FIELDS.items()}
-        fields |= {name: _count(raw, key, place) for key, name in _COUNT_FIELDS.items()}
+        fields: dict[str, Any] = {name: _text(raw, key, place) for key, name in TEXT_FIELDS.items()}
+        fields |= {name: _number(raw, key, place) for key, name in NUMBER_FIELDS.items()}
+        fields |= {name: _count(raw, key, place) for key, name in COUNT_FIELDS.items()}
         return PlanNode(
             node_id=node_id,
             node_type=_text(raw, "Node Type", place) or _fail(f'"Node Type" of {place} is missing', place),

@@ -8,6 +8,7 @@ from perfkit.session.explaining import explain
 from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
 from perfkit.session.memory_diff import MemoryDiff
 from perfkit.session.pasting import read_plan
+from perfkit.session.plan_comparison import PlanComparison
 from perfkit.session.profile_diff import ProfileDiff
 from perfkit.session.profile_files import checked_target, read_profile
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
@@ -23,6 +24,7 @@ __all__ = [
     "Measurement",
     "MeasurementNotEndedError",
     "MemoryDiff",
+    "PlanComparison",
     "ProfileDiff",
     "ProfileFileError",
     "PySpyError",
