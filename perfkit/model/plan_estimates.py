@@ -54,8 +54,24 @@ def wrong_estimates(
         and _is_wrong(item, min_factor, min_rows)
         and (_difference(item) >= min_difference or feeds_nested_loop(plan, item))
     }
-    causes = [item for item in plan.nodes() if item.node_id in wrong and _is_cause(plan, item, wrong)]
+    follow = _above(plan, wrong)
+    causes = [
+        item
+        for item in plan.nodes()
+        if item.node_id in wrong and item.node_id not in follow and _is_used_long(plan, item)
+    ]
     return tuple(_one_of_each_table(plan, causes))
+
+
+def _above(plan: Plan, wrong: set[int]) -> set[int]:
+    """Numbers of all nodes that stand above one of these."""
+    found: set[int] = set()
+    for node_id in wrong:
+        above = plan.parents.get(node_id)
+        while above is not None and above.node_id not in found:
+            found.add(above.node_id)
+            above = plan.parents.get(above.node_id)
+    return found
 
 
 def _one_of_each_table(plan: Plan, causes: list[PlanNode]) -> Iterator[PlanNode]:
@@ -97,12 +113,10 @@ def _difference(item: PlanNode) -> float:
     return abs((item.actual_rows or 0.0) - (item.plan_rows or 0.0)) * (item.actual_loops or 0)
 
 
-def _is_cause(plan: Plan, item: PlanNode, wrong: set[int]) -> bool:
-    """Whether nothing below is wrong, and the node that uses these rows takes long enough to matter."""
+def _is_used_long(plan: Plan, item: PlanNode) -> bool:
+    """Whether the node that uses these rows takes long enough to matter."""
     above = plan.parents.get(item.node_id, item)
-    return not any(child.node_id in wrong for child in item.walk() if child is not item) and is_worth_a_line(
-        above.total_time_ms or 0.0, plan.duration_ms or 0.0
-    )
+    return is_worth_a_line(above.total_time_ms or 0.0, plan.duration_ms or 0.0)
 
 
 def harmed_loop(plan: Plan, item: PlanNode) -> PlanNode | None:

@@ -73,17 +73,20 @@ def correlated_columns(
     """
     for number, plan, _ in measured_plans(trace):
         for scan in wrong_estimates(plan, min_factor=min_factor, min_difference=min_difference):
-            columns = _compared(plan, scan)
-            if (scan.actual_rows or 0.0) > (scan.plan_rows or 0.0) and len(columns) >= max(2, min_columns):
+            if (scan.actual_rows or 0.0) <= (scan.plan_rows or 0.0):
+                continue
+            columns = _compared(plan, scan, max(2, min_columns))
+            if columns:
                 yield _finding(trace, number, plan, scan, columns)
 
 
-def _compared(plan: Plan, scan: PlanNode) -> list[str]:
-    """Columns compared with values; none where a column of another table plays a part."""
-    others = aliases_below(plan.root) - {scan.alias}
-    if not scan.relation_name or mentions(scan, others):
+def _compared(plan: Plan, scan: PlanNode, least: int) -> list[str]:
+    """Columns compared with values; none where they are few, or a column of another table plays a part."""
+    arms = scan_arms(scan) if scan.relation_name else ()
+    columns = list(dict.fromkeys(arm.column for arm in arms if arm.kind == "equality" and arm.column))
+    if len(columns) < least or mentions(scan, aliases_below(plan.root) - {scan.alias}):
         return []
-    return list(dict.fromkeys(arm.column for arm in scan_arms(scan) if arm.kind == "equality" and arm.column))
+    return columns
 
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, columns: list[str]) -> Finding:
