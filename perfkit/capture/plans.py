@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from perfkit.capture.databases import ExplainError, ExplainRequest, explain_with
+from perfkit.capture.databases import ExplainError, ExplainRequest, describe_with, explain_with
 from perfkit.capture.databases.errors import TextStyle, explain_error
 from perfkit.capture.databases.request import INTERNAL
 from perfkit.capture.samples import StatementSample
@@ -65,7 +65,7 @@ def explain(
     style = _style(statement, parameters)
     request = ExplainRequest(statement, parameters, analyze, timeout_ms, style, analyze_writes)
     try:
-        return _on_connection(connectable, lambda connection: explain_with(connection, request))
+        return _on_connection(connectable, lambda connection: _described(connection, request))
     except ExplainError as error:
         missing = None if request.has_parameters else _missing(statement, str(error))
         if missing:
@@ -73,6 +73,10 @@ def explain(
                 f"{error}\n:{missing} has no value: give parameters={{'{missing}': …}}."
             ) from None
         raise
+
+
+def _described(connection: Connection, request: ExplainRequest) -> Plan:
+    return describe_with(connection, [explain_with(connection, request)])[0]
 
 
 def explain_samples(
@@ -116,7 +120,12 @@ def _explain_group(
     """All samples of one engine over one connection; a failure of one leaves the others alone."""
 
     def explain_all(connection: Connection) -> list[tuple[StatementSample, Plan | ExplainError]]:
-        return [(sample, _explain_sample(connection, sample, analyze)) for sample in samples]
+        results = [_explain_sample(connection, sample, analyze) for sample in samples]
+        described = iter(describe_with(connection, [plan for plan in results if isinstance(plan, Plan)]))
+        return [
+            (sample, next(described) if isinstance(result, Plan) else result)
+            for sample, result in zip(samples, results, strict=True)
+        ]
 
     try:
         return _on_connection(samples[0].engine, explain_all)
@@ -152,8 +161,7 @@ def _on_connection(connectable: object, work: Callable[[Connection], _T]) -> _T:
     if isinstance(connectable, AsyncEngine):
         connectable = connectable.sync_engine
     if isinstance(connectable, Connection):
-        with _tagged(connectable):
-            return work(connectable)
+        return _tagged_work(connectable, work)
     if not isinstance(connectable, Engine):
         raise ExplainError(
             f"Give a SQLAlchemy Engine, AsyncEngine or Connection, not {type(connectable).__name__}; "
@@ -168,11 +176,37 @@ def _on_connection(connectable: object, work: Callable[[Connection], _T]) -> _T:
 @contextmanager
 def _tagged(connection: Connection) -> Iterator[None]:
     """perfkit's own statements are marked while they run, so that its collectors do not count them."""
+    before = connection.get_execution_options()
     connection.execution_options(**INTERNAL)
+    try:
+        with _unprepared(connection):
+            yield
+    finally:
+        connection.execution_options(**{name: before.get(name, False) for name in INTERNAL})
+
+
+@contextmanager
+def _unprepared(connection: Connection) -> Iterator[None]:
+    """psycopg prepares what it sends for the sixth time; what perfkit sends is none of the session's.
+
+    A prepared statement would stay behind, and a pooler in transaction mode would not find it again.
+    """
+    driver_connection = _driver_connection(connection)
+    if not hasattr(driver_connection, "prepare_threshold"):
+        yield
+        return
+    before, driver_connection.prepare_threshold = driver_connection.prepare_threshold, None
     try:
         yield
     finally:
-        connection.execution_options(**dict.fromkeys(INTERNAL, False))
+        driver_connection.prepare_threshold = before
+
+
+def _driver_connection(connection: Connection) -> Any:
+    try:
+        return connection.connection.driver_connection
+    except SQLAlchemyError:
+        return None  # it is lost, or its transaction is; what is asked next says so
 
 
 @contextmanager
@@ -181,7 +215,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         connection = engine.connect()
     except SQLAlchemyError as error:
         raise _without_password(explain_error(error), engine) from None
-    with connection:
+    with connection, _unprepared(connection):
         yield connection.execution_options(**INTERNAL)
 
 
@@ -238,10 +272,14 @@ async def _ask_async(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _
     except SQLAlchemyError as error:
         raise _without_password(explain_error(error), engine.sync_engine) from None
     try:
-        tagged = await connection.execution_options(**INTERNAL)
-        return await tagged.run_sync(work)
+        return await connection.run_sync(lambda own: _tagged_work(own, work))
     finally:
         await connection.close()
+
+
+def _tagged_work(connection: Connection, work: Callable[[Connection], _T]) -> _T:
+    with _tagged(connection):
+        return work(connection)
 
 
 def _style(statement: str, parameters: object) -> TextStyle:

@@ -55,6 +55,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
     parser.add_argument(
+        "--analyze-writes",
+        action="store_true",
+        help="for SQL that writes: execute it to measure it, and roll it back; sequences stay advanced",
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
@@ -67,7 +72,12 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for_sql = {"--no-analyze": arguments.no_analyze, "--prove": arguments.prove, "--yes": arguments.yes}
+    for_sql = {
+        "--no-analyze": arguments.no_analyze,
+        "--analyze-writes": arguments.analyze_writes,
+        "--prove": arguments.prove,
+        "--yes": arguments.yes,
+    }
     option = next((name for name, is_given in for_sql.items() if is_given), None)
     if arguments.engine is not None or option:
         option = option or "-e"

@@ -72,6 +72,7 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
             sql,
             parameters,
             analyze=not arguments.no_analyze,
+            analyze_writes=arguments.analyze_writes,
             prove=arguments.prove,
             confirm=arguments.yes,
         )

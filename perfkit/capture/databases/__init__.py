@@ -1,6 +1,6 @@
 """One module a database that perfkit can ask for plans."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.engine import Connection
 
@@ -9,11 +9,14 @@ from perfkit.capture.databases.errors import ExplainError
 from perfkit.capture.databases.request import ExplainRequest
 from perfkit.model.plan import Plan
 
-__all__ = ["ExplainError", "ExplainRequest", "explain_with"]
+__all__ = ["ExplainError", "ExplainRequest", "describe_with", "explain_with"]
 
 _EXPLAINERS: dict[str, Callable[[Connection, ExplainRequest], Plan]] = {
     "postgresql": postgresql.explain,
     "sqlite": sqlite.explain,
+}
+_DESCRIBERS: dict[str, Callable[[Connection, Sequence[Plan]], list[Plan]]] = {
+    "postgresql": postgresql.describe,
 }
 
 
@@ -24,3 +27,9 @@ def explain_with(connection: Connection, request: ExplainRequest) -> Plan:
         known = " and ".join(("PostgreSQL", "SQLite"))
         raise ExplainError(f"Plans of {name} are not supported yet; perfkit reads those of {known}.")
     return _EXPLAINERS[name](connection, request)
+
+
+def describe_with(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
+    """Add to plans what the catalogue of their database says of their tables, asked once for all of them."""
+    describe = _DESCRIBERS.get(connection.dialect.name)
+    return describe(connection, plans) if describe and plans else list(plans)

@@ -9,6 +9,7 @@ TextStyle = Literal["named", "driver", "plain"]
 
 _PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
 _CLASS_DATA = "22"
+_RAISED = "P0001"
 _WIDTH = 100
 
 
@@ -36,6 +37,8 @@ def explain_error(error: SQLAlchemyError, style: TextStyle = "plain", prefix: st
     if error.connection_invalidated:
         return ExplainError("The connection to the database was lost while the plan was made. Connect again.")
     message = _message(error)
+    if style != "plain" and sqlstate(error) == _RAISED:
+        message = "A function or trigger of the database refused the statement."
     if style != "plain" and sqlstate(error).startswith(_CLASS_DATA):
         message = re.sub(r'".*"', '"…"', message)
     return ExplainError(message + _caret(error, style, prefix))

@@ -4,7 +4,9 @@ The text is read, never changed. Whatever cannot be told for certain is refused:
 the first would be executed for real when `EXPLAIN` is put before the text.
 """
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlglot.dialects.dialect import Dialect
@@ -15,6 +17,16 @@ from perfkit.capture.databases.errors import ExplainError
 
 READS = frozenset({"SELECT", "VALUES", "TABLE", "WITH", "EXECUTE"})
 WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
+# Functions that reach beyond the transaction: neither a read-only one nor a rollback stops them.
+_ACTING = re.compile(
+    r"""dblink\w* | http_\w+ | lo_(?:import|export) | pg_file_\w+ | hypopg_\w+ | pg_background_launch
+    | pg_(?:try_)?advisory_\w+ | pg_(?:terminate|cancel)_backend | pg_reload_conf | pg_rotate_logfile
+    | pg_promote | pg_switch_wal | pg_create_restore_point | pg_wal_replay_(?:pause|resume)
+    | pg_stat_reset\w* | pg_stat_statements_reset | pg_(?:start_backup|stop_backup|backup_start|backup_stop)
+    | pg_(?:drop|create_physical|create_logical|copy_\w+)_replication_slot | pg_replication_\w+
+    | pg_logical_(?:slot_get|emit)\w*""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _WRITING_TOKENS = (TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.MERGE, TokenType.INTO)
 
 
@@ -54,6 +66,43 @@ def statement_kind(statement: str, dialect: str) -> StatementKind:
     return StatementKind(keyword, keyword not in READS or _may_write(tokens))
 
 
+def acting_functions(statement: str, dialect: str) -> tuple[str, ...]:
+    """The functions called in a text that reach beyond the transaction, by name, each once.
+
+    Args:
+        statement: SQL text.
+        dialect: sqlglot's name of the database.
+    """
+    return tuple(dict.fromkeys(_acting(_tokens(statement, dialect))))
+
+
+def split_statements(text: str, dialect: str) -> tuple[str, ...]:
+    """Take several statements apart, by the database's own quoting rules.
+
+    Args:
+        text: statements with semicolons between them.
+        dialect: sqlglot's name of the database, such as `postgres`.
+
+    Returns:
+        Each statement with its comments, without its semicolon; what holds comments alone is left out.
+
+    Raises:
+        ExplainError: if the text cannot be taken apart for certain.
+    """
+    parts: list[str] = []
+    start, is_empty = 0, True
+    for token in _tokens(text, dialect):
+        if token.token_type is not TokenType.SEMICOLON:
+            is_empty = False
+            continue
+        if not is_empty:
+            parts.append(text[start : token.start].strip())
+        start, is_empty = token.end + 1, True
+    if not is_empty:
+        parts.append(text[start:].strip())
+    return tuple(parts)
+
+
 def _tokens(statement: str, dialect: str) -> list[Any]:
     try:
         # A lone carriage return ends a comment for PostgreSQL; with a line feed both sides agree on that.
@@ -66,7 +115,13 @@ def _tokens(statement: str, dialect: str) -> list[Any]:
 
 def _may_write(tokens: list[Any]) -> bool:
     """`FOR UPDATE` counts too: it locks rows, which a plan has no business to do."""
-    return any(
+    return bool(_acting(tokens)) or any(
         token.token_type in _WRITING_TOKENS and (i == 0 or tokens[i - 1].token_type is not TokenType.DOT)
         for i, token in enumerate(tokens)
     )
+
+
+def _acting(tokens: list[Any]) -> list[str]:
+    calls = pairwise(tokens)
+    names = (str(name.text) for name, bracket in calls if bracket.token_type is TokenType.L_PAREN)
+    return [name for name in names if _ACTING.fullmatch(name)]
