@@ -7,7 +7,7 @@ from typing import Any, Literal
 from perfkit.model.catalog import ForeignKey, Table
 from perfkit.model.location import CodeLocation
 from perfkit.model.plan_node import Buffers, NodeShare, PlanNode
-from perfkit.model.plan_times import plan_shares
+from perfkit.model.plan_times import ROUNDING_MS, plan_shares
 
 __all__ = ["AlternativePlan", "Buffers", "NodeShare", "OutsideTime", "Plan", "PlanNode", "TriggerTime"]
 
@@ -88,7 +88,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         """A node's own share depends on the whole tree: the plan holds copies that know theirs."""
-        result = plan_shares(self.root)
+        # PostgreSQL alone gives averages, rounded; the others give totals.
+        result = plan_shares(self.root, ROUNDING_MS if self.system_name == "postgresql" else 0.0)
         shares = iter(result.shares)
         object.__setattr__(self, "root", _with_shares(self.root, shares))
         object.__setattr__(self, "after_query_ms", result.after_query_ms)
