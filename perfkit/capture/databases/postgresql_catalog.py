@@ -14,6 +14,7 @@ from perfkit.model.sql_names import quoted
 
 # A plan over more tables than this is one over partitions; the first ones tell what the others are like.
 MAX_TABLES = 40
+_TEMPORARY = "pg_temp"
 _T = TypeVar("_T")
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.oid), c.relkind::text,
@@ -119,7 +120,7 @@ def _with_facts(plan: Plan, tables: Mapping[int, Table], keys: list[tuple[Any, F
 
 
 def _is_named(table: Table, names: list[tuple[str, str | None]]) -> bool:
-    schema = "pg_temp" if table.schema.startswith("pg_temp") else table.schema
+    schema = _TEMPORARY if table.schema.startswith(_TEMPORARY) else table.schema
     return any(name == table.relation_name and (at in (None, schema, table.schema)) for name, at in names)
 
 
@@ -131,8 +132,10 @@ def _foreign_key(
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
     _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, analyzed, extended = row
+    # `pg_temp_3` is the session's own `pg_temp`, as its plans write it.
+    shown_schema = _TEMPORARY if schema.startswith(_TEMPORARY) else schema
     return Table(
-        f"{quoted(schema)}.{quoted(name)}",
+        f"{quoted(shown_schema)}.{quoted(name)}",
         float(rows),
         size,
         kind,
