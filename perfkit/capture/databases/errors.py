@@ -11,6 +11,9 @@ _PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
 _CLASS_DATA = "22"
 _RAISED = "P0001"
 _WIDTH = 100
+_NUMBER_AND_TEXT = 2
+# Of MySQL and MariaDB: unknown database, column, table or function, and what a user may not do.
+_NAMES_ONLY = frozenset({1044, 1045, 1049, 1051, 1054, 1142, 1143, 1146, 1305, 1370})
 
 
 class ExplainError(RuntimeError):
@@ -36,7 +39,7 @@ def explain_error(error: SQLAlchemyError, style: TextStyle = "plain", prefix: st
         return ExplainError(_first_line(str((cause or error).args[0])))
     if error.connection_invalidated:
         return ExplainError("The connection to the database was lost while the plan was made. Connect again.")
-    message = _message(error)
+    message = _mysql_message(error, style) or _message(error)
     if style != "plain" and sqlstate(error) == _RAISED:
         message = "A function or trigger of the database refused the statement."
     if style != "plain" and sqlstate(error).startswith(_CLASS_DATA):
@@ -51,6 +54,15 @@ def _message(error: DBAPIError) -> str:
         return _first_line(str(error.orig))
     hint = getattr(diagnosis, "message_hint", None)
     return f"{_first_line(primary)} ({_first_line(hint)})" if hint else _first_line(primary)
+
+
+def _mysql_message(error: DBAPIError, style: TextStyle) -> str | None:
+    """Drivers of MySQL and MariaDB give a number and a text; what they quote may hold a bound value."""
+    arguments = error.orig.args if error.orig else ()
+    if len(arguments) != _NUMBER_AND_TEXT or not all(map(isinstance, arguments, (int, str))):
+        return None
+    code, message = arguments[0], _first_line(arguments[1])
+    return message if style == "plain" or code in _NAMES_ONLY else re.sub("'.*'", "'…'", message)
 
 
 def _first_line(text: str) -> str:

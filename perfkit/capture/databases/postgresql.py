@@ -138,8 +138,7 @@ def _shown(answer: object, request: ExplainRequest) -> object:
     """Some drivers decode JSON and some do not; values that were bound stay out of the plan."""
     if not request.has_parameters:
         return answer
-    written = request.statement.replace("%%", "%") if request.style == "driver" else request.statement
-    return hide_values(json.loads(answer) if isinstance(answer, str) else answer, written)
+    return hide_values(json.loads(answer) if isinstance(answer, str) else answer, request.written)
 
 
 def _reason(error: DBAPIError, request: ExplainRequest, prefix: str) -> Exception:

@@ -43,6 +43,11 @@ class ExplainRequest:
         values = self.parameters.values() if isinstance(self.parameters, Mapping) else self.parameters
         return tuple(_type_name(type(value)) for value in values)
 
+    @property
+    def written(self) -> str:
+        """The statement as the database reads it, but for its values."""
+        return self.statement.replace("%%", "%") if self.style == "driver" else self.statement
+
     def run(self, connection: Connection, prefix: str) -> CursorResult[Any]:
         """Execute the statement with `prefix` before it, through the driver's own parameter binding."""
         statement = prefix + self.statement

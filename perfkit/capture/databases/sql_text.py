@@ -73,7 +73,12 @@ def acting_functions(statement: str, dialect: str) -> tuple[str, ...]:
         statement: SQL text.
         dialect: sqlglot's name of the database.
     """
-    return tuple(dict.fromkeys(_acting(_tokens(statement, dialect))))
+    return tuple(name for name in called_functions(statement, dialect) if _ACTING.fullmatch(name))
+
+
+def called_functions(statement: str, dialect: str) -> tuple[str, ...]:
+    """The names that stand before a bracket in a text, each once; keywords such as `IN` among them."""
+    return tuple(dict.fromkeys(_called(_tokens(statement, dialect))))
 
 
 def split_statements(text: str, dialect: str) -> tuple[str, ...]:
@@ -115,13 +120,11 @@ def _tokens(statement: str, dialect: str) -> list[Any]:
 
 def _may_write(tokens: list[Any]) -> bool:
     """`FOR UPDATE` counts too: it locks rows, which a plan has no business to do."""
-    return bool(_acting(tokens)) or any(
+    return any(_ACTING.fullmatch(name) for name in _called(tokens)) or any(
         token.token_type in _WRITING_TOKENS and (i == 0 or tokens[i - 1].token_type is not TokenType.DOT)
         for i, token in enumerate(tokens)
     )
 
 
-def _acting(tokens: list[Any]) -> list[str]:
-    calls = pairwise(tokens)
-    names = (str(name.text) for name, bracket in calls if bracket.token_type is TokenType.L_PAREN)
-    return [name for name in names if _ACTING.fullmatch(name)]
+def _called(tokens: list[Any]) -> list[str]:
+    return [str(name.text) for name, bracket in pairwise(tokens) if bracket.token_type is TokenType.L_PAREN]
