@@ -25,6 +25,7 @@ _DESCRIBERS: dict[str, Callable[[Connection, Sequence[Plan]], list[Plan]]] = {
     "mariadb": mysql.describe,
     "mysql": mysql.describe,
     "postgresql": postgresql.describe,
+    "sqlite": sqlite.describe,
 }
 
 
