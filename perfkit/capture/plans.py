@@ -166,7 +166,15 @@ def _explain_group(
 
 def _sample_request(sample: StatementSample, analyze: bool) -> ExplainRequest:
     timeout_ms = max(SAMPLE_TIMEOUT_MS, SAMPLE_TIMEOUT_FACTOR * _mean_ms(sample))
-    return ExplainRequest(sample.statement, _first_set(sample), analyze, timeout_ms, "driver")
+    return ExplainRequest(
+        sample.statement,
+        _first_set(sample),
+        analyze,
+        timeout_ms,
+        "driver",
+        executions=sample.executions,
+        in_cursor=sample.in_cursor,
+    )
 
 
 def _mean_ms(sample: StatementSample) -> float:

@@ -76,7 +76,7 @@ def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
     position = getattr(getattr(error.orig, "diag", None), "statement_position", None)
     if position is None or not error.statement:
         return ""
-    sent = _as_sent(error.statement) if style != "plain" else error.statement
+    sent = as_sent(error.statement)[0] if style != "plain" else error.statement
     at = int(position) - 1
     if not len(prefix) <= at <= len(sent):
         return ""
@@ -89,13 +89,21 @@ def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
     return f"\n  {text[:_WIDTH].rstrip()}\n  {' ' * column}^"
 
 
-def _as_sent(statement: str) -> str:
-    """psycopg sends `$1` for `%s`, and the database counts in what was sent."""
-    names: dict[str, int] = {}
+def as_sent(statement: str) -> tuple[str, tuple[str | int, ...]]:
+    """What psycopg sends: `$1` for `%s`, which is also what the database counts in.
+
+    Args:
+        statement: text with psycopg's placeholders.
+
+    Returns:
+        The text with numbers, and for each number the name or the position of its value.
+    """
+    names: dict[str | int, int] = {}
 
     def number(match: re.Match[str]) -> str:
         if match[0] == "%%":
             return "%"
-        return f"${names.setdefault(match[1] or f'position {len(names)}', len(names) + 1)}"
+        return f"${names.setdefault(match[1] or len(names), len(names) + 1)}"
 
-    return _PLACEHOLDER.sub(number, statement)
+    text = _PLACEHOLDER.sub(number, statement)
+    return text, tuple(names)

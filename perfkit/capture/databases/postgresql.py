@@ -5,13 +5,14 @@ EXPLAIN, section 7). A statement that may write is executed only where that was 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.capture.databases import postgresql_effects as effects
+from perfkit.capture.databases import postgresql_forms as forms
 from perfkit.capture.databases import postgresql_locks as locks
 from perfkit.capture.databases import postgresql_session as session
 from perfkit.capture.databases.errors import ExplainError, explain_error, sqlstate
@@ -19,7 +20,7 @@ from perfkit.capture.databases.literals import hide_values
 from perfkit.capture.databases.postgresql_catalog import with_catalog
 from perfkit.capture.databases.request import ExplainRequest
 from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
-from perfkit.model.plan import Plan
+from perfkit.model.plan import AlternativePlan, Plan
 from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
 
 ANALYZE_PREFIX = "EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) "
@@ -54,10 +55,30 @@ def explain(connection: Connection, request: ExplainRequest) -> Plan:
     _refuse(kind.keyword)
     if request.analyze and request.analyze_writes:
         return _measured_write(connection, request)
+    plan = _read(connection, request, kind.is_write)
+    if not request.executions:
+        return plan
+    return replace(plan, alternatives=tuple(_alternatives(connection, request, plan, kind.is_write)))
+
+
+def _alternatives(
+    connection: Connection, request: ExplainRequest, plan: Plan, is_write: bool
+) -> Iterator[AlternativePlan]:
+    for form in forms.other_forms(connection, request):
+        try:
+            other = _read(connection, form.request, is_write)
+        except ExplainError:
+            continue  # the plan itself is there, and what the other would be is not known
+        found = forms.alternative(plan, form, other)
+        if found is not None:
+            yield found
+
+
+def _read(connection: Connection, request: ExplainRequest, is_write: bool) -> Plan:
     with session.undone(connection):
         if not request.analyze:
             return _ask(connection, request, PLAIN_PREFIX)
-        if kind.is_write:
+        if is_write:
             return _plain(connection, request, _NOT_EXECUTED)
         try:
             return _ask(connection, request, ANALYZE_PREFIX)

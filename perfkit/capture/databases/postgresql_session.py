@@ -17,6 +17,7 @@ from perfkit.capture.databases.errors import ExplainError, explain_error, sqlsta
 LOCK_TIMEOUT_MS = 1000
 # What the catalogue answers in milliseconds is not worth a longer wait on a server in trouble.
 CATALOG_TIMEOUT_MS = 5_000
+_PSYCOPG = "psycopg"
 _NO_TRANSACTION, _FAILED_TRANSACTION = "25P01", "25P02"
 
 
@@ -30,7 +31,9 @@ def undone(connection: Connection) -> Iterator[None]:
     began_here = not connection.in_transaction()
     rollback: tuple[str, ...] = ("ROLLBACK TO SAVEPOINT perfkit_explain", "RELEASE SAVEPOINT perfkit_explain")
     try:
-        if _begin(connection):
+        if _begin(connection) or (began_here and connection.dialect.driver == _PSYCOPG):
+            # psycopg's own rollback, which the outer one calls, forgets every prepared statement of the
+            # session; where nothing is open any more, it does nothing.
             rollback = ("ROLLBACK",)
         try:
             yield
