@@ -26,7 +26,7 @@ WHERE NOT pg_is_other_temp_schema(c.relnamespace)
 # The counters hold also what earlier transactions of the session did, until that has been reported.
 _WRITTEN = """
 SELECT relid, relid::regclass::text, n_tup_ins + n_tup_upd, n_tup_ins + n_tup_upd + n_tup_del
-FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY 2
 """
 _SIZES = """
 SELECT c.oid::regclass::text, pg_relation_size(c.oid)
