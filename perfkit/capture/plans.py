@@ -96,6 +96,8 @@ def explain_script(
     def request(statement: str) -> ExplainRequest:
         own = {name: value for name, value in parameters.items() if name in _names(statement)}
         style: TextStyle = "named" if own else "plain"
+        # SQLAlchemy reads `\:` as a colon that begins no name, also in a statement that has none.
+        statement = statement if own else statement.replace("\\:", ":")
         return ExplainRequest(statement, own or None, analyze, timeout_ms, style, analyze_writes)
 
     def explain_each(connection: Connection) -> list[tuple[str, Plan | ExplainError]]:

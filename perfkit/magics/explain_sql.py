@@ -84,7 +84,11 @@ def _explained(
 ) -> Result:
     options = {"analyze": not arguments.no_analyze, "analyze_writes": arguments.analyze_writes}
     if not has_several_statements(connectable, sql):
-        return explain(connectable, sql, parameters, prove=arguments.prove, confirm=arguments.yes, **options)
+        # A colon that begins no name is written `\:`, in a statement without names too.
+        statement = sql if parameters else sql.replace("\\:", ":")
+        return explain(
+            connectable, statement, parameters, prove=arguments.prove, confirm=arguments.yes, **options
+        )
     if arguments.prove:
         raise MagicError("%%explain --prove takes one statement. Put the slow one in a cell of its own.")
     result = explain_script(connectable, sql, parameters or {}, **options)
