@@ -68,6 +68,8 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    if arguments.auto:
+        raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
     try:

@@ -174,6 +174,14 @@ def test_an_idle_connection_is_idle_again(plan_engine):
         assert not connection.in_transaction()
 
 
+def test_a_connection_that_streams_its_results_is_asked_and_streams_on(plan_engine):
+    with plan_engine.connect().execution_options(stream_results=True) as connection:
+        assert explain(connection, "SELECT count(*) FROM orders").analyzed
+        assert connection.get_execution_options()["stream_results"] is True
+        assert "SELECT" in explain(connection.engine, "SELECT 1").query_text
+    assert explain(plan_engine.execution_options(stream_results=True), "SELECT 1").analyzed
+
+
 def test_a_failed_transaction_is_named(plan_engine):
     with plan_engine.connect() as connection:
         with pytest.raises(Exception, match="nothing"):
