@@ -15,6 +15,7 @@ from perfkit.capture.databases import ExplainError, ExplainRequest, describe_wit
 from perfkit.capture.databases.errors import TextStyle
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
+from perfkit.model.query import QuerySpan
 
 __all__ = [
     "ExplainError",
@@ -23,6 +24,7 @@ __all__ = [
     "explain_samples",
     "explain_script",
     "has_several_statements",
+    "unasked",
 ]
 
 DEFAULT_TIMEOUT_MS = 30_000.0
@@ -176,6 +178,17 @@ def captured_plans(
     }
     ordered = [plans[sample.fingerprint] for sample in ranked if sample.fingerprint in plans]
     return (*ordered, *captured.nested), (*captured.notes, *notes)
+
+
+def unasked(spans: Iterable[QuerySpan]) -> tuple[str, ...]:
+    """A note on the statements of a block that no engine of SQLAlchemy sent, so that nobody can be asked."""
+    kinds = len({span.fingerprint for span in spans if span.driver != "sqlalchemy"})
+    if not kinds:
+        return ()
+    subject = "1 kind of statement that was" if kinds == 1 else f"{kinds} kinds of statements that were"
+    return (
+        f"No plan for {subject} sent without SQLAlchemy. Give the SQL to %%explain, in a cell of its own.",
+    )
 
 
 def _distinct(samples: Iterable[StatementSample]) -> list[StatementSample]:

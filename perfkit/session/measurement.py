@@ -10,7 +10,7 @@ from perfkit.capture.auto_explain import AutoExplainCollector, Captured
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.memory import MemoryCollector
 from perfkit.capture.named_functions import Measurable
-from perfkit.capture.plans import captured_plans, explain_samples
+from perfkit.capture.plans import captured_plans, explain_samples, unasked
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.capture.sampling import SamplingCollector
 from perfkit.model.connection import TransactionCounts
@@ -190,7 +190,8 @@ class Measurement:
 
     def _asked_plans(self, log: QueryLog) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
         captured: Captured | None = self._stopped.get(self._auto)
-        return explain_samples(log.samples) if captured is None else captured_plans(log.samples, captured)
+        asked = explain_samples(log.samples) if captured is None else captured_plans(log.samples, captured)
+        return asked[0], (*asked[1], *unasked(log.spans))
 
     def _trace(self, error: BaseException | None) -> Trace:
         log: QueryLog | None = self._stopped.get(self._queries)

@@ -12,6 +12,7 @@ from perfkit.capture.samples import StatementSample
 from perfkit.model import codec
 from perfkit.model.builders import line, trace
 from perfkit.model.sql_names import quoted
+from perfkit.session import measure
 
 UNREACHABLE = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/shop"
 
@@ -326,3 +327,16 @@ def test_every_reserved_word_of_the_server_is_quoted(plan_engine):
         assert all(quoted(word) == f'"{word}"' for (word,) in rows)
     assert quoted("orders") == "orders"
     assert quoted('Say "x"') == '"Say ""x"""'
+
+
+def test_statements_without_sqlalchemy_are_told_to_have_no_plan(plan_engine):
+    with measure("block", plans=True) as block, plan_engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        raw = connection.connection.driver_connection
+        raw.execute("SELECT 2, 3")
+        raw.execute("SELECT 'a'")
+    assert len(block.trace.plans) == 1
+    assert block.trace.notes == (
+        "No plan for 2 kinds of statements that were sent without SQLAlchemy."
+        " Give the SQL to %%explain, in a cell of its own.",
+    )

@@ -223,3 +223,10 @@ def test_names_are_completed(notebook, typed):
     matches = notebook.value(f"get_ipython().complete('', {typed!r}, {len(typed)})[1]")
     assert len(matches) == 1
     assert matches[0].startswith(typed)
+
+
+def test_explain_by_auto_explain_asks_afterwards_where_it_is_not_to_be_had(notebook):
+    ran = notebook.run(f"%%explain --auto\n{LOOP}")
+    assert ran.status == "ok", ran.error
+    assert len(ran.traces[0]["plans"]) == 1
+    assert "Plans were asked for after the block." in ran.bundles[0]["text/plain"]
