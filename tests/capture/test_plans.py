@@ -239,6 +239,20 @@ def test_an_async_engine_is_asked_through_its_own_driver(plan_server, plan_engin
     assert asyncio.run(within_a_loop())
 
 
+def test_asyncpg_is_asked_in_its_own_style(plan_server, plan_engine):
+    async_engine = create_async_engine(plan_server.replace("psycopg", "asyncpg"))
+    plan = explain(async_engine, "SELECT * FROM orders WHERE id < :id AND city LIKE 'city 1%'", {"id": 4711})
+    assert (plan.analyzed, plan.notes) == (True, ())
+    assert [table.name for table in plan.tables] == ["public.orders"]
+    assert {index.name for index in plan.tables[0].indexes} == {"orders_pkey", "orders_amount"}
+    assert "4711" not in codec.dumps(trace(plans=(plan,)))
+    sample = StatementSample(
+        "one", "SELECT * FROM orders WHERE id = $1::INTEGER", (3,), async_engine.sync_engine
+    )
+    plans, notes = explain_samples([sample])
+    assert (plans[0].root.total_rows, notes) == (1, ())
+
+
 def test_every_statement_of_perfkit_itself_is_marked(plan_engine):
     seen = []
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from perfkit.capture.databases.postgresql_session import ask
 from perfkit.model.catalog import Column, ForeignKey, Index, Table
 from perfkit.model.plan import Plan
 from perfkit.model.sql_names import quoted
@@ -88,11 +89,11 @@ def with_catalog(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
     """
     wanted = dict.fromkeys(name for plan in plans for name in _names(plan))
     names = json.dumps([{"name": name, "schema": schema} for name, schema in wanted])
-    rows = connection.exec_driver_sql(_TABLES, {"names": names}).all()
+    rows = ask(connection, _TABLES, {"names": names})
     oids = {"oids": [row[0] for row in rows]}
-    columns = _grouped((oid, Column(*column)) for oid, *column in connection.exec_driver_sql(_COLUMNS, oids))
-    indexes = _grouped((oid, _index(*index)) for oid, *index in connection.exec_driver_sql(_INDEXES, oids))
-    keys = [(key[:2], _foreign_key(*key[2:])) for key in connection.exec_driver_sql(_FOREIGN_KEYS, oids)]
+    columns = _grouped((oid, Column(*column)) for oid, *column in ask(connection, _COLUMNS, oids))
+    indexes = _grouped((oid, _index(*index)) for oid, *index in ask(connection, _INDEXES, oids))
+    keys = [(key[:2], _foreign_key(*key[2:])) for key in ask(connection, _FOREIGN_KEYS, oids)]
     tables = {row[0]: _table(row, tuple(columns[row[0]]), tuple(indexes[row[0]])) for row in rows}
     return [_with_facts(plan, tables, keys) for plan in plans]
 
