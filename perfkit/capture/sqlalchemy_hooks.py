@@ -49,7 +49,7 @@ class SqlalchemyHooks:
         self.at_work.clear()
         self.framing.clear()
         for cls in self._silent:
-            if not _is_heard(cls):
+            if not is_heard(cls):
                 cls._has_events = False
         self._silent.clear()
 
@@ -154,7 +154,7 @@ class SqlalchemyHooks:
         return record
 
 
-def _is_heard(cls: Any) -> bool:
+def is_heard(cls: Any) -> bool:
     """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
     names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
     return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)
