@@ -2,6 +2,7 @@
 
 import argparse
 
+from perfkit.magics._against import add_against, comparison, look_up_before
 from perfkit.magics._arguments import add_name, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
@@ -65,6 +66,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         help="for Python on PostgreSQL, as a superuser: the plans of the run itself, by auto_explain",
     )
     parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
@@ -74,6 +80,7 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
     )
+    add_against(parser)
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
@@ -90,6 +97,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."
         )
+    look_up_before(shell, arguments)
     return Parts(queries=True, plans="auto" if arguments.auto else True)
 
 
@@ -105,9 +113,10 @@ CELL_MAGICS = (
     CellMagic(
         "explain",
         "plans",
-        "Show the plan of the SQL in the cell, or of every statement that the Python in the cell sends.",
+        "Show the plan of the SQL in the cell, of all statements that its Python sends, or a pasted plan.",
         explain_arguments,
         _explain,
+        follow=comparison,
     ),
     PROFILE,
     MEMTRACE,

@@ -25,8 +25,13 @@ SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.
        CASE WHEN has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
             THEN EXISTS (SELECT FROM pg_catalog.pg_stats s
                          WHERE s.schemaname = n.nspname AND s.tablename = c.relname) END,
-       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid)
+       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
+       (SELECT format('%%I.%%I', m.nspname, p.relname) FROM pg_catalog.pg_class p
+        JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace WHERE p.oid = h.inhparent),
+       pg_get_partkeydef(h.inhparent),
+       (SELECT count(*) FROM pg_catalog.pg_inherits o WHERE o.inhparent = h.inhparent)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid AND c.relispartition
 WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END)
     IN (SELECT name, coalesce(schema, n.nspname)
         FROM json_to_recordset(%(names)s::json) AS wanted(name text, schema text)
@@ -132,7 +137,8 @@ def _foreign_key(
 
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
-    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, analyzed, extended = row
+    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, *more = row
+    analyzed, extended, parent, partition_key, partition_count = more
     # `pg_temp_3` is the session's own `pg_temp`, as its plans write it.
     shown_schema = _TEMPORARY if schema.startswith(_TEMPORARY) else schema
     return Table(
@@ -151,6 +157,9 @@ def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) ->
         modified_rows=float(modified),
         is_analyzed=analyzed,
         has_extended_statistics=extended,
+        parent=parent,
+        partition_key=partition_key,
+        partition_count=partition_count if parent else None,
     )
 
 
