@@ -51,7 +51,7 @@ class SqlalchemyHooks:
         self.framing.clear()
         self._known_loads.clear()
         for cls in self._silent:
-            if not _is_heard(cls):
+            if not is_heard(cls):
                 cls._has_events = False
         self._silent.clear()
 
@@ -111,7 +111,7 @@ class SqlalchemyHooks:
                 record, sys._getframe(1), None if executemany else parameters, driver_connection
             )
             if recorder.keeps_samples:
-                recorder.sample(record, statement, parameters, connection.engine, executemany)
+                recorder.sample(record, statement, parameters, connection.engine, executemany, context)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
@@ -162,7 +162,7 @@ class SqlalchemyHooks:
         return record
 
 
-def _is_heard(cls: Any) -> bool:
+def is_heard(cls: Any) -> bool:
     """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
     names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
     return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)

@@ -56,6 +56,16 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
     parser.add_argument(
+        "--analyze-writes",
+        action="store_true",
+        help="for SQL that writes: execute it to measure it, and roll it back; sequences stay advanced",
+    )
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="for Python on PostgreSQL, as a superuser: the plans of the run itself, by auto_explain",
+    )
+    parser.add_argument(
         "--plan",
         action="store_true",
         help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
@@ -74,7 +84,12 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for_sql = {"--no-analyze": arguments.no_analyze, "--prove": arguments.prove, "--yes": arguments.yes}
+    for_sql = {
+        "--no-analyze": arguments.no_analyze,
+        "--analyze-writes": arguments.analyze_writes,
+        "--prove": arguments.prove,
+        "--yes": arguments.yes,
+    }
     option = next((name for name, is_given in for_sql.items() if is_given), None)
     if arguments.engine is not None or option:
         option = option or "-e"
@@ -83,7 +98,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             "Without it, the plan of every statement that the cell sends is shown."
         )
     look_up_before(shell, arguments)
-    return Parts(queries=True, plans=True)
+    return Parts(queries=True, plans="auto" if arguments.auto else True)
 
 
 CELL_MAGICS = (

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from perfkit.capture.plans import ExplainError
+from perfkit.capture.plans import ExplainError, has_several_statements
 from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
@@ -20,7 +20,7 @@ from perfkit.magics._namespace import the_engine
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
 from perfkit.model.plan_paste import looks_like_plan
-from perfkit.session import Result, explain
+from perfkit.session import Result, explain, explain_script
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 # A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
@@ -31,6 +31,10 @@ _STATEMENT = re.compile(
         | insert\s+into\b | delete\s+from\b | merge\s+into\b | replace\s+into\b
         | update\s+[\w"`.]+\s+(?:as\s+|\w+\s+)?set\b | update\s+only\b
         | table\s+[\w"`.]+\s*;?\s*\Z
+    # What has no plan says so by itself, and in front of other statements it is read past.
+    | (?:set|call|create|alter|drop|truncate|copy|vacuum|analyze|grant|prepare|execute|pragma)
+      \s+(?!(?:in|is|not|and|or|if|for)\b)["\w]
+    | do\s+(?:\$|language\b) | begin\s*;
     )""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
@@ -92,19 +96,32 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
 
 def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     refuse_plan_without_option(sql)
+    if arguments.auto:
+        raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
     try:
-        return explain(
-            connectable,
-            sql,
-            parameters,
-            analyze=not arguments.no_analyze,
-            prove=arguments.prove,
-            confirm=arguments.yes,
-        )
+        return _explained(connectable, sql, parameters, arguments)
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
+
+
+def _explained(
+    connectable: Any, sql: str, parameters: dict[str, Any] | None, arguments: argparse.Namespace
+) -> Result:
+    options = {"analyze": not arguments.no_analyze, "analyze_writes": arguments.analyze_writes}
+    if not has_several_statements(connectable, sql):
+        # A colon that begins no name is written `\:`, in a statement without names too.
+        statement = sql if parameters else sql.replace("\\:", ":")
+        return explain(
+            connectable, statement, parameters, prove=arguments.prove, confirm=arguments.yes, **options
+        )
+    if arguments.prove:
+        raise MagicError("%%explain --prove takes one statement. Put the slow one in a cell of its own.")
+    result = explain_script(connectable, sql, parameters or {}, **options)
+    if not result.trace.plans:
+        raise MagicError("\n".join(["%%explain: no statement of this cell has a plan.", *result.trace.notes]))
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,6 +26,8 @@ MISTAKES = [
     ),
     ("%%explain -e engine\nprint('ran')", "-e is for a cell of SQL, and this cell is Python."),
     ("%%explain --no-analyze\nprint('ran')", "--no-analyze is for a cell of SQL"),
+    ("%%explain --analyze-writes\nprint('ran')", "--analyze-writes is for a cell of SQL"),
+    ("%%explain --auto\nSELECT 1", "--auto is for a cell of Python"),
     ("%%explain --prove\nprint('ran')", "--prove is for a cell of SQL"),
     ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
