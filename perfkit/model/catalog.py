@@ -82,7 +82,12 @@ class Table:
 
     @property
     def shown_name(self) -> str:
-        """The name for a sentence and for SQL: without the schema where it is `public`."""
+        """The name for a sentence and for SQL: without the schema where it is `public`.
+
+        Each session has a schema of its own for its temporary tables, and knows it as `pg_temp`.
+        """
+        if self.schema.startswith("pg_temp"):
+            return self.name.replace(self.schema, "pg_temp", 1)
         return self.name.removeprefix("public.")
 
     @property

@@ -113,7 +113,7 @@ def index_design(
         # section 6). Statistics on the expression itself leave the table's counters for autovacuum alone.
         statements += [f"CREATE STATISTICS {name}_s ON ({text}) FROM {table.name}" for text in texts[:1]]
         statements.append(f"ANALYZE {table.name} ({', '.join(map(quoted, expression_columns))})")
-    shown = table.name.removeprefix("public.")
+    shown = table.shown_name
     paste = f"CREATE INDEX CONCURRENTLY ON {shown} {body};" + (f"\nANALYZE {shown};" if texts else "")
     return IndexDesign(
         "index", f"{shown} {body}", tuple(statements), paste, scan, nodes, shown,

@@ -12,8 +12,8 @@ from perfkit.model.plan import Plan
 from perfkit.model.what_if import Runs
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof._what_if_designs import Design, IndexDesign
+from perfkit.proof._what_if_times import RUNS
 
-RUNS = 3
 # Waiting for a lock blocks all who come after (reference notes on EXPLAIN, section 7: 1 to 2 s).
 LOCK_TIMEOUT_MS = 2_000
 # Within it, a million rows are indexed a hundred times over; the writes of others wait as long.
@@ -125,7 +125,7 @@ def _measured(explain: Explainer) -> Outcome:
 def _reason(error: DBAPIError, relation: str) -> UntriedError | UnsuitableError:
     state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
     if error.connection_invalidated:
-        return UntriedError("The connection was lost; the server has undone everything by itself.")
+        return UntriedError(LOST)
     known = {
         "55P03": f"Another session changes {relation}; it did not pause within {LOCK_TIMEOUT_MS // 1000} s.",
         "57014": f"Building it took more than {BUILD_TIMEOUT_MS // 1000} s, so it was cancelled.",
@@ -184,6 +184,7 @@ def _begin(connection: Connection) -> bool:
     return is_explicit
 
 
+LOST = "The connection was lost; the server has undone everything by itself."
 OPEN_TRANSACTION = (
     "The connection has an open transaction, and a proof would hold its locks until that ends. "
     "Commit or roll it back first, or give the engine."

@@ -5,11 +5,10 @@ import math
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_savings import MIN_SAVING_MS
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
+from perfkit.proof import _what_if_times as times
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_trial import Outcome
 
-# Less than a tenth saved is not worth an index that every write pays for.
-MIN_SAVED_SHARE = 0.1
 # Blocks from memory take no time that shows, so a proof on a warm server says nothing about a cold one.
 MANY_TIMES_BLOCKS, MANY_MORE_BLOCKS = 4, 1_000
 # Times this close are one time to the ranking: then blocks decide, which do not waver, then the size.
@@ -27,6 +26,12 @@ def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
     """
     verdict, reason = _verdict(design, base, outcome)
     return _attempt(design, verdict, reason, outcome)
+
+
+def is_open(design: Design, base: Runs, outcome: Outcome) -> bool:
+    """Whether the times so far leave open what more runs could show."""
+    is_used = not isinstance(design, IndexDesign) or _uses(outcome.plan, design.name)
+    return is_used and base.median_ms >= MIN_SAVING_MS and times.is_open(base, outcome.runs)
 
 
 def untried(design: Design, verdict: ProofVerdict, reason: str) -> Attempt:
@@ -71,19 +76,22 @@ def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict
 
 
 def _compared(base: Runs, runs: Runs, note: str) -> tuple[ProofVerdict, str]:
-    """Proved means a tenth faster, and the slowest run with it faster than the fastest without."""
-    saved = 1 - runs.median_ms / base.median_ms if base.median_ms else 0.0
-    if saved < MIN_SAVED_SHARE:
+    """Proved means a tenth faster beyond doubt, by the rule of `_what_if_times`."""
+    if times.saved_share(base, runs) < times.MIN_SAVED_SHARE:
         return ProofVerdict.NO_HELP, f"{note} The statement is no faster with it.".strip()
     if base.median_ms < MIN_SAVING_MS:
         words = "The statement is fast here already: with so little data this says nothing about more."
         return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
-    if max(runs.times_ms) >= min(base.times_ms):
-        return ProofVerdict.INCONCLUSIVE, f"{note} The times of the runs overlap.".strip()
+    if not times.is_faster(base, runs):
+        return ProofVerdict.INCONCLUSIVE, f"{note} {_overlap(runs)}".strip()
     if _reads_much_more(base, runs):
         words = "Faster here, where the blocks were in memory, but it reads far more of them."
         return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
     return ProofVerdict.PROVED, note
+
+
+def _overlap(runs: Runs) -> str:
+    return f"The times overlap, also in {len(runs.times_ms)} runs: this machine is busy. Try again later."
 
 
 def _reads_much_more(base: Runs, runs: Runs) -> bool:

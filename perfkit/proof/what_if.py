@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.catalog import Table
 from perfkit.model.plan import Plan
-from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
+from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
+from perfkit.proof._what_if_attempts import attempt_all
 from perfkit.proof._what_if_candidates import index_designs
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_planner import memory_designs, statistics_designs
@@ -52,9 +53,7 @@ def prove(
         return Proof(number, refusal=str(error))
     except SQLAlchemyError as error:
         if connection.invalidated:
-            return Proof(
-                number, refusal="The connection was lost; the server has undone everything by itself."
-            )
+            return Proof(number, refusal=trial.LOST)
         return Proof(number, refusal=f"The database refused to be asked ({type(error).__name__}).")
 
 
@@ -76,9 +75,10 @@ def _proved(
         note = "Nothing to try: " + ("see why below." if rejected else _nothing(plan))
         return Proof(number, None, tuple(rejected), tried, (note,))
     base = trial.run_base(connection, explain).runs
-    attempts, notes = _attempts(connection, explain, wanted, base)
+    attempts, base = attempt_all(connection, explain, wanted, base)
+    lost = (trial.LOST,) if connection.invalidated else ()
     return Proof(
-        number, base, verdict.ranked([*attempts, *rejected]), tried, (*notes, *_remarks(wanted, tried))
+        number, base, verdict.ranked([*attempts, *rejected]), tried, (*lost, *_remarks(wanted, tried))
     )
 
 
@@ -155,28 +155,11 @@ def _nothing(plan: Plan) -> str:
     )
 
 
-def _attempts(
-    connection: Connection, explain: trial.Explainer, designs: list[Design], base: Runs
-) -> tuple[list[Attempt], list[str]]:
-    """Each in a transaction of its own; when the connection is lost, the rest is not tried."""
-    attempts: list[Attempt] = []
-    for design in designs:
-        if connection.invalidated:
-            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
-            continue
-        try:
-            outcome = trial.run_trial(connection, explain, design)
-            attempts.append(verdict.judged(design, base, outcome))
-        except trial.UntriedError as error:
-            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, str(error)))
-        except trial.UnsuitableError as error:
-            attempts.append(verdict.untried(design, ProofVerdict.REJECTED, str(error)))
-    notes = ["The connection was lost; the server has undone everything by itself."]
-    return attempts, notes if connection.invalidated else []
-
-
 def _remarks(designs: list[Design], tables: tuple[TriedTable, ...]) -> tuple[str, ...]:
-    times = "All of it was rolled back. Times and blocks are medians of three executions, with a warm cache."
+    times = (
+        "All of it was rolled back. Times and blocks are medians of three executions, or of up to nine where "
+        "three did not decide, with a warm cache."
+    )
     if any(isinstance(design, IndexDesign) for design in designs):
         times += " Writes are an estimate: bytes written more for each new row."
     if not tables:
