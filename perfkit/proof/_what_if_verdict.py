@@ -62,7 +62,7 @@ def _attempt(design: Design, verdict: ProofVerdict, reason: str, outcome: Outcom
 
 
 def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict, str]:
-    note = ""
+    note = design.note
     if isinstance(design, IndexDesign) and not _uses(outcome.plan, design.name):
         if outcome.must_wait:
             return ProofVerdict.INCONCLUSIVE, (
@@ -106,9 +106,7 @@ def _uses(plan: Plan, index_name: str) -> bool:
 
 def _estimate(scan: PlanNode, plan: Plan) -> str:
     """What is expected now, of the same table in the new plan."""
-    same = [
-        node for node in plan.nodes() if (node.relation_name, node.alias) == (scan.relation_name, scan.alias)
-    ]
+    same = [node for node in plan.nodes() if _is_same(node, scan)]
     if not same:
         return ""
     now = same[0]
@@ -116,6 +114,14 @@ def _estimate(scan: PlanNode, plan: Plan) -> str:
         f"{now.plan_rows or 0:,.0f} rows are expected instead of {scan.plan_rows or 0:,.0f}; "
         f"{now.actual_rows or 0:,.0f} came."
     )
+
+
+def _is_same(node: PlanNode, other: PlanNode) -> bool:
+    """The same table by the same name, or without a table the same groups."""
+    if other.relation_name:
+        return (node.relation_name, node.alias) == (other.relation_name, other.alias)
+    keys = other.attributes.get("Group Key")
+    return bool(keys) and node.attributes.get("Group Key") == keys
 
 
 def _rank(attempt: Attempt) -> tuple[int, int, int, int]:

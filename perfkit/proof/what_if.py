@@ -20,7 +20,8 @@ from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_attempts import attempt_all
 from perfkit.proof._what_if_candidates import index_designs
 from perfkit.proof._what_if_designs import Design, IndexDesign
-from perfkit.proof._what_if_planner import memory_designs, statistics_designs
+from perfkit.proof._what_if_settings import setting_designs
+from perfkit.proof._what_if_statistics import statistics_designs
 
 __all__ = ["MAX_TABLE_BYTES", "prove"]
 
@@ -86,8 +87,8 @@ def _designs(connection: Connection, plan: Plan) -> tuple[list[Design], dict[str
     with trial.rolled_back(connection):
         server = catalog.server(connection)
     tables = {table.shown_name: table for table in plan.tables}
-    indexes = index_designs(plan, plan.table_of)
-    others = [*statistics_designs(plan), *memory_designs(plan)]
+    indexes = index_designs(plan, plan.table_of, trigrams=server.trigrams)
+    others = [*statistics_designs(plan), *setting_designs(plan, indexes)]
     shared = (_with_share(connection, design) for design in indexes)
     return [*(design for design in shared if design is not None), *others], tables, server
 
