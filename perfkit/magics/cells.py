@@ -60,6 +60,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
     )
     parser.add_argument(
+        "--rewrite",
+        metavar="NAME",
+        help="with --prove: the variable with another SQL text for the same result, to compare and measure",
+    )
+    parser.add_argument(
         "--yes",
         action="store_true",
         help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
@@ -67,7 +72,12 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for_sql = {"--no-analyze": arguments.no_analyze, "--prove": arguments.prove, "--yes": arguments.yes}
+    for_sql = {
+        "--no-analyze": arguments.no_analyze,
+        "--prove": arguments.prove,
+        "--rewrite": arguments.rewrite,
+        "--yes": arguments.yes,
+    }
     option = next((name for name, is_given in for_sql.items() if is_given), None)
     if arguments.engine is not None or option:
         option = option or "-e"

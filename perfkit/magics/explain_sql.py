@@ -15,7 +15,7 @@ from typing import Any
 from perfkit.capture.plans import ExplainError
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
-from perfkit.magics._namespace import the_engine
+from perfkit.magics._namespace import the_engine, variable
 from perfkit.magics.cells import explain_arguments
 from perfkit.session import explain
 
@@ -65,7 +65,8 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
     """
     arguments = parse_line(_parser(), "%%explain", line)
     connectable = the_engine(shell.user_ns, arguments.engine)
-    parameters = _parameters(sql, shell.user_ns)
+    rewrite = _rewrite(shell.user_ns, arguments)
+    parameters = _parameters(f"{sql}\n{rewrite or ''}", shell.user_ns)
     try:
         result = explain(
             connectable,
@@ -74,12 +75,27 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
             analyze=not arguments.no_analyze,
             prove=arguments.prove,
             confirm=arguments.yes,
+            rewrite=rewrite,
         )
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
     if arguments.name:
         shell.push({arguments.name: result})
     show(result)
+
+
+def _rewrite(namespace: Mapping[str, Any], arguments: argparse.Namespace) -> str | None:
+    """The SQL text in the variable that `--rewrite` names."""
+    if arguments.rewrite is None:
+        return None
+    if not arguments.prove:
+        raise MagicError("%%explain: --rewrite is compared by a proof: add --prove.")
+    text = variable(namespace, arguments.rewrite)
+    if not isinstance(text, str):
+        raise MagicError(
+            f"%%explain: {arguments.rewrite} is of type {type(text).__name__}; give SQL as text."
+        )
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,12 @@ from perfkit.proof._what_if_designs import Design
 
 
 def attempt_all(
-    connection: Connection, explain: trial.Explainer, designs: list[Design], base: Runs
+    connection: Connection,
+    explain: trial.Explainer,
+    designs: list[Design],
+    base: Runs,
+    *,
+    explain_base: trial.Explainer | None = None,
 ) -> tuple[list[Attempt], Runs]:
     """Try designs, each in a transaction of its own; when the connection is lost, the rest is not tried.
 
@@ -21,6 +26,7 @@ def attempt_all(
         explain: executes the statement on this connection and returns its plan.
         designs: what to try.
         base: the runs without any change.
+        explain_base: executes what these runs are of, where that is another statement.
 
     Returns:
         The attempts in the order of the designs, and all runs without any change.
@@ -31,7 +37,7 @@ def attempt_all(
             attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
             continue
         try:
-            base, outcome = _tried(connection, explain, design, base)
+            base, outcome = _tried(connection, explain, explain_base or explain, design, base)
             attempts.append(verdict.judged(design, base, outcome))
         except trial.UntriedError as error:
             attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, str(error)))
@@ -41,7 +47,11 @@ def attempt_all(
 
 
 def _tried(
-    connection: Connection, explain: trial.Explainer, design: Design, base: Runs
+    connection: Connection,
+    explain: trial.Explainer,
+    explain_base: trial.Explainer,
+    design: Design,
+    base: Runs,
 ) -> tuple[Runs, trial.Outcome]:
     """One attempt, with more runs of both sides in turns where three do not tell."""
     outcome = trial.run_trial(connection, explain, design)
@@ -50,7 +60,7 @@ def _tried(
         if round_ms > times.MORE_MS or not verdict.is_open(design, base, outcome):
             break
         try:
-            more = trial.run_base(connection, explain)
+            more = trial.run_base(connection, explain_base)
             again = trial.run_trial(connection, explain, design)
         except (trial.ProofRefusedError, trial.UntriedError):
             break

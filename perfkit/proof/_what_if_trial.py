@@ -19,6 +19,7 @@ LOCK_TIMEOUT_MS = 2_000
 # Within it, a million rows are indexed a hundred times over; the writes of others wait as long.
 BUILD_TIMEOUT_MS = 60_000
 _SAVEPOINT = "perfkit_what_if"
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _IDLE = 0
 
 Explainer = Callable[[], Plan]
@@ -145,14 +146,18 @@ def _reason(error: DBAPIError, relation: str) -> UntriedError | UnsuitableError:
 
 
 @contextmanager
-def rolled_back(connection: Connection) -> Iterator[None]:
+def rolled_back(connection: Connection, *, is_snapshot: bool = False) -> Iterator[None]:
     """A transaction with time limits; its end undoes everything, also after errors and interrupts.
+
+    Args:
+        connection: without an open transaction.
+        is_snapshot: that all statements see the same data, and none may write.
 
     Raises:
         ProofRefusedError: if a transaction is open already, or none can be begun.
     """
     try:
-        is_explicit = _begin(connection)
+        is_explicit = _begin(connection, _SNAPSHOT if is_snapshot else None)
     except SQLAlchemyError as error:
         # Whether BEGIN arrived is not known; closed, the server undoes everything by itself.
         connection.invalidate()
@@ -167,7 +172,7 @@ def rolled_back(connection: Connection) -> Iterator[None]:
         _end(connection, is_explicit)
 
 
-def _begin(connection: Connection) -> bool:
+def _begin(connection: Connection, characteristics: str | None) -> bool:
     """Begin; true where the driver commits each statement, so that BEGIN had to be sent.
 
     The savepoint is the proof that a transaction is open: without one PostgreSQL refuses it.
@@ -180,6 +185,8 @@ def _begin(connection: Connection) -> bool:
     is_explicit = bool(getattr(driver_connection, "autocommit", False))
     if is_explicit:
         execute(connection, "BEGIN")
+    if characteristics:
+        execute(connection, characteristics)
     execute(connection, f"SAVEPOINT {_SAVEPOINT}")
     return is_explicit
 

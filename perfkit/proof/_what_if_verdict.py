@@ -1,6 +1,7 @@
 """What an attempt showed, and which one is best."""
 
 import math
+from dataclasses import replace
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_savings import MIN_SAVING_MS
@@ -13,7 +14,13 @@ from perfkit.proof._what_if_trial import Outcome
 MANY_TIMES_BLOCKS, MANY_MORE_BLOCKS = 4, 1_000
 # Times this close are one time to the ranking: then blocks decide, which do not waver, then the size.
 _SAME_TIME_FACTOR, _SHORTEST_MS = 1.25, 0.1
-_RANKS = (ProofVerdict.PROVED, ProofVerdict.INCONCLUSIVE, ProofVerdict.NO_HELP, ProofVerdict.REJECTED)
+_RANKS = (
+    ProofVerdict.PROVED,
+    ProofVerdict.EXPECTED,
+    ProofVerdict.INCONCLUSIVE,
+    ProofVerdict.NO_HELP,
+    ProofVerdict.REJECTED,
+)
 
 
 def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
@@ -30,7 +37,7 @@ def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
 
 def is_open(design: Design, base: Runs, outcome: Outcome) -> bool:
     """Whether the times so far leave open what more runs could show."""
-    is_used = not isinstance(design, IndexDesign) or _uses(outcome.plan, design.name)
+    is_used = not isinstance(design, IndexDesign) or uses(outcome.plan, design.name)
     return is_used and base.median_ms >= MIN_SAVING_MS and times.is_open(base, outcome.runs)
 
 
@@ -39,8 +46,13 @@ def untried(design: Design, verdict: ProofVerdict, reason: str) -> Attempt:
     return _attempt(design, verdict, reason, None)
 
 
+def expected(design: Design, reason: str, costs: tuple[float, float]) -> Attempt:
+    """An attempt of which only the planner was asked."""
+    return replace(_attempt(design, ProofVerdict.EXPECTED, reason, None), costs=costs)
+
+
 def ranked(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """Best first: what was proved, by time, then blocks, then size."""
+    """Best first: what was proved, by time, then blocks, then size; what was only asked, by cost."""
     return tuple(sorted(attempts, key=_rank))
 
 
@@ -63,7 +75,7 @@ def _attempt(design: Design, verdict: ProofVerdict, reason: str, outcome: Outcom
 
 def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict, str]:
     note = design.note
-    if isinstance(design, IndexDesign) and not _uses(outcome.plan, design.name):
+    if isinstance(design, IndexDesign) and not uses(outcome.plan, design.name):
         if outcome.must_wait:
             return ProofVerdict.INCONCLUSIVE, (
                 "An older transaction is open on this server; until it ends, a new index may not be used. "
@@ -100,7 +112,8 @@ def _reads_much_more(base: Runs, runs: Runs) -> bool:
     return more >= MANY_MORE_BLOCKS and runs.median_blocks >= MANY_TIMES_BLOCKS * base.median_blocks
 
 
-def _uses(plan: Plan, index_name: str) -> bool:
+def uses(plan: Plan, index_name: str) -> bool:
+    """Whether a plan reads an index of this name."""
     return any(node.index_name == index_name for node in plan.nodes())
 
 
@@ -127,6 +140,6 @@ def _is_same(node: PlanNode, other: PlanNode) -> bool:
 def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
     runs = attempt.runs
     if runs is None:
-        return _RANKS.index(attempt.verdict), 0, 0, 0
+        return _RANKS.index(attempt.verdict), round(attempt.costs[1]) if attempt.costs else 0, 0, 0
     time = round(math.log(max(runs.median_ms, _SHORTEST_MS), _SAME_TIME_FACTOR))
     return _RANKS.index(attempt.verdict), time, runs.median_blocks, attempt.size_bytes or 0

@@ -19,6 +19,7 @@ def explain(
     analyze_writes: bool = False,
     prove: bool = False,
     confirm: bool = False,
+    rewrite: str | None = None,
 ) -> Result:
     """Ask the database for the plan of a statement and judge it.
 
@@ -33,6 +34,8 @@ def explain(
         prove: try indexes, statistics and memory for what is slow, on PostgreSQL, each in a transaction that
             is rolled back, and measure. While an index is tried, writes to its table wait.
         confirm: with `prove`, that the server need not be perfkit's lab and tables may be larger than 1 GB.
+        rewrite: with `prove`, another statement that should return the same; it may use the same parameters.
+            It is measured only if it does.
 
     Returns:
         A result that shows the plan tree; `result.plan` is the plan, `result.findings` what the rules say,
@@ -40,10 +43,15 @@ def explain(
 
     Raises:
         ExplainError: if the database refuses, in words that say what to do.
+        ValueError: if `rewrite` is given without `prove`.
     """
+    if rewrite is not None and not prove:
+        raise ValueError("A rewritten statement is compared by a proof: give prove=True too.")
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     start = perf_counter()
     plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
     duration_ms = (perf_counter() - start) * 1000
-    proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm),) if prove else None
+    proofs = None
+    if prove:
+        proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm, rewrite=rewrite),)
     return Result(Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs), "plans")

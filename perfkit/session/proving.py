@@ -1,17 +1,19 @@
 """The proof of what would make a statement faster, on a connection of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from perfkit.capture import plans
-from perfkit.capture.databases.request import INTERNAL
+from perfkit.capture.databases.errors import TextStyle
+from perfkit.capture.databases.request import INTERNAL, ExplainRequest
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Proof
 from perfkit.proof import what_if
@@ -20,7 +22,15 @@ from perfkit.proof import what_if
 _TIMEOUT_FACTOR, _TIMEOUT_MS = 10.0, 5_000.0
 
 
-def prove(connectable: Any, statement: str, parameters: Any, plan: Plan, *, confirmed: bool) -> Proof:
+def prove(
+    connectable: Any,
+    statement: str,
+    parameters: Any,
+    plan: Plan,
+    *,
+    confirmed: bool,
+    rewrite: str | None = None,
+) -> Proof:
     """Try what could make a statement faster, and roll it back.
 
     Args:
@@ -29,26 +39,68 @@ def prove(connectable: Any, statement: str, parameters: Any, plan: Plan, *, conf
         parameters: its values.
         plan: its plan.
         confirmed: see `perfkit.proof.what_if.prove`.
+        rewrite: another statement that should return the same, to be compared and measured.
 
     Returns:
         What was tried, best first, or why nothing was.
     """
     if plan.system_name != "postgresql":
         return Proof(0, refusal="Only on PostgreSQL can perfkit try an index and take it back.")
-    timeout_ms = max(_TIMEOUT_MS, _TIMEOUT_FACTOR * (plan.duration_ms or 0.0))
     try:
         with _connection(connectable) as connection:
-
-            def again() -> Plan:
-                try:
-                    return plans.explain(connection, statement, parameters, timeout_ms=timeout_ms)
-                finally:
-                    # Asking for a plan takes the mark away by which perfkit's collectors look aside.
-                    connection.execution_options(**INTERNAL)
-
-            return what_if.prove(connection, plan, again, confirmed=confirmed)
+            session = _Session(connection, statement, parameters, plan)
+            other = None
+            if rewrite is not None:
+                other = what_if.Rewrite(rewrite, partial(session.explain, rewrite), session.fetch)
+            return what_if.prove(
+                connection,
+                plan,
+                partial(session.explain, statement),
+                confirmed=confirmed,
+                planned=partial(session.explain, statement, analyze=False),
+                rewrite=other,
+            )
     except SQLAlchemyError as error:
         return Proof(0, refusal=f"No connection to the database ({type(error).__name__}).")
+
+
+class _Session:
+    """Executes statements on one connection with the values that the person gave."""
+
+    def __init__(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        self._connection = connection
+        self._parameters = parameters
+        self._is_named = isinstance(parameters, Mapping) and bool(_names(statement))
+        self._timeout_ms = max(_TIMEOUT_MS, _TIMEOUT_FACTOR * (plan.duration_ms or 0.0))
+
+    def explain(self, statement: str, *, analyze: bool = True) -> Plan:
+        values = self._values(statement)
+        try:
+            return plans.explain(
+                self._connection, statement, values, analyze=analyze, timeout_ms=self._timeout_ms
+            )
+        finally:
+            # Asking for a plan takes the mark away by which perfkit's collectors look aside.
+            self._connection.execution_options(**INTERNAL)
+
+    def fetch(self, statement: str) -> what_if.Rows:
+        values = self._values(statement)
+        style: TextStyle = "plain" if not values else "named" if self._is_named else "driver"
+        request = ExplainRequest(statement, values, analyze=False, timeout_ms=self._timeout_ms, style=style)
+        result = request.run(self._connection, "")
+        return what_if.Rows(tuple(result.keys()), [tuple(row) for row in result])
+
+    def _values(self, statement: str) -> Any:
+        """A rewritten statement may need fewer of the values than the one that it replaces."""
+        if not self._is_named:
+            return self._parameters
+        wanted = _names(statement)
+        return {name: value for name, value in self._parameters.items() if name in wanted} or None
+
+
+def _names(statement: str) -> set[str]:
+    """The `:name` parameters of a text."""
+    return set(text(statement).compile().params)
 
 
 @contextmanager
