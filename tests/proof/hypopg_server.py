@@ -59,7 +59,8 @@ def _fill(url: str) -> None:
         send(connection, plan_server.SETUP)
         send(
             connection,
-            "CREATE TABLE papers AS SELECT ARRAY[i] AS tags, i::text::xid AS mark FROM generate_series(1, 90000) i",
+            "CREATE TABLE papers AS SELECT ARRAY[i] AS tags, i::text::xid AS mark "
+            "FROM generate_series(1, 90000) i",
         )
         send(connection, "VACUUM ANALYZE")
     engine.dispose()
