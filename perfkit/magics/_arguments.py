@@ -36,6 +36,31 @@ def repeat_count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} cannot be judged by; give a number from {least} to 1000")
 
 
+def table_rows(text: str) -> tuple[str, float]:
+    """A table and a number of rows: `orders=50_000_000`."""
+    name, _, count = text.rpartition("=")
+    digits = count.replace("_", "").replace(",", "")
+    if name and digits.isascii() and digits.isdigit() and int(digits) > 0:
+        return name, float(digits)
+    raise argparse.ArgumentTypeError(f"{text!r} is no size; give a table and its rows: orders=50_000_000")
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Let a plan be asked for at another size."""
+    parser.add_argument(
+        "--rows",
+        metavar="TABLE=ROWS",
+        type=table_rows,
+        action="append",
+        help="for SQL on PostgreSQL 18: the plan that the planner would choose if the table had so many rows",
+    )
+    parser.add_argument(
+        "--stats",
+        metavar="FILE",
+        help="the same with the statistics of another database, written by pg_dump --statistics-only",
+    )
+
+
 def add_name(parser: argparse.ArgumentParser) -> None:
     """Let a cell magic store its result."""
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 import argparse
 
-from perfkit.magics._arguments import add_name, add_target, statement_count
+from perfkit.magics._arguments import add_name, add_sizes, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
@@ -64,10 +64,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="with --prove: the variable with another SQL text for the same result, to compare and measure",
     )
+    add_sizes(parser)
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
+        help="with --prove, --rows or --stats: also where the server is not perfkit's lab, and over 1 GB",
     )
 
 
@@ -76,6 +77,8 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
         "--no-analyze": arguments.no_analyze,
         "--prove": arguments.prove,
         "--rewrite": arguments.rewrite,
+        "--rows": arguments.rows,
+        "--stats": arguments.stats,
         "--yes": arguments.yes,
     }
     option = next((name for name, is_given in for_sql.items() if is_given), None)

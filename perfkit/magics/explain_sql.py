@@ -76,6 +76,8 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
             prove=arguments.prove,
             confirm=arguments.yes,
             rewrite=rewrite,
+            rows=dict(arguments.rows or ()),
+            stats=arguments.stats,
         )
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None

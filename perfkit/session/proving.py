@@ -47,7 +47,7 @@ def prove(
     if plan.system_name != "postgresql":
         return Proof(0, refusal="Only on PostgreSQL can perfkit try an index and take it back.")
     try:
-        with _connection(connectable) as connection:
+        with own_connection(connectable) as connection:
             session = _Session(connection, statement, parameters, plan)
             other = None
             if rewrite is not None:
@@ -104,7 +104,8 @@ def _names(statement: str) -> set[str]:
 
 
 @contextmanager
-def _connection(connectable: Any) -> Iterator[Connection]:
+def own_connection(connectable: Any) -> Iterator[Connection]:
+    """A connection whose statements perfkit's collectors do not count; the given one, where one is given."""
     if isinstance(connectable, Connection):
         connectable.execution_options(**INTERNAL)
         try:

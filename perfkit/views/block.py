@@ -5,7 +5,7 @@ from typing import Literal
 
 from perfkit.model.finding import Diagnosis
 from perfkit.model.trace import Trace
-from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz, what_if
+from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
 from perfkit.views.curve import Mark
@@ -125,6 +125,7 @@ def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
         here = [finding for finding in diagnosis.findings if finding.plan == number]
         parts.append(plan_tree.as_html(plan, here))
         parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
+        parts.extend(production.as_html(then) for then in trace.production or () if then.plan == number)
     return join(parts)
 
 
@@ -133,6 +134,7 @@ def _plans_text(trace: Trace) -> str:
     for number, plan in enumerate(trace.plans or ()):
         parts.append(plan_tree.as_text(plan))
         parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
+        parts.extend(production.as_text(then) for then in trace.production or () if then.plan == number)
     return "\n\n".join(parts)
 
 

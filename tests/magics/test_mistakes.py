@@ -31,6 +31,12 @@ MISTAKES = [
     ("%%explain --rewrite engine\nSELECT 1", "--rewrite is compared by a proof: add --prove."),
     ("%%explain --prove --rewrite engine\nSELECT 1", "engine is of type Engine; give SQL as text."),
     ("%%explain --prove --rewrite other\nSELECT 1", "The notebook has no variable 'other'."),
+    ("%%explain --rows orders=5\nprint('ran')", "--rows is for a cell of SQL"),
+    (
+        "%%explain --rows orders\nSELECT 1",
+        "'orders' is no size; give a table and its rows: orders=",
+    ),
+    ("%%explain --rows orders=many\nSELECT 1", "'orders=many' is no size"),
     ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
     ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),

@@ -1,12 +1,9 @@
 """Debian's PostgreSQL 15 with the extension hypopg, in a temporary folder; skipped where it is missing."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import own_server
 import plan_server
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -14,7 +11,6 @@ from what_if_sql import send
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 EXTENSION = Path("/usr/share/postgresql/15/extension/hypopg.control")
-PORT = 5433
 
 
 @pytest.fixture(scope="session")
@@ -22,34 +18,9 @@ def hypopg_server() -> Iterator[str]:
     """The address of the server, filled once."""
     if not ((BIN / "postgres").exists() and EXTENSION.exists()):
         pytest.skip("needs Debian's packages postgresql-15 and postgresql-15-hypopg")
-    # PostgreSQL does not run as root.
-    user = "nobody" if os.geteuid() == 0 else None
-    with TemporaryDirectory(prefix="perfkit-hypopg-") as folder:
-        if user:
-            shutil.chown(folder, user)
-        data = f"{folder}/data"
-        _run(user, "initdb", "--auth=trust", "--username=postgres", "--no-sync", data)
-        options = f"-k {folder} -p {PORT} -c listen_addresses='' -F"
-        _run(user, "pg_ctl", "start", "--wait", "-D", data, "-o", options, "-l", f"{folder}/log")
-        try:
-            url = f"postgresql+psycopg://postgres@/postgres?host={folder}&port={PORT}"
-            _fill(url)
-            yield url
-        finally:
-            _run(user, "pg_ctl", "stop", "--wait", "-D", data, "-m", "fast")
-
-
-def _run(user: str | None, program: str, *arguments: str) -> None:
-    # Not captured: the server that stays behind would keep the pipe open.
-    subprocess.run(
-        [BIN / program, *arguments],
-        check=True,
-        user=user,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    for url in own_server.running(BIN):
+        _fill(url)
+        yield url
 
 
 def _fill(url: str) -> None:
