@@ -27,11 +27,16 @@ def _fill(url: str) -> None:
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         send(connection, "CREATE SCHEMA extensions; CREATE EXTENSION hypopg SCHEMA extensions")
+        send(connection, "CREATE EXTENSION pg_trgm SCHEMA extensions")
         send(connection, plan_server.SETUP)
         send(
             connection,
             "CREATE TABLE papers AS SELECT ARRAY[i] AS tags, i::text::xid AS mark "
             "FROM generate_series(1, 90000) i",
+        )
+        send(
+            connection,
+            "CREATE TABLE names AS SELECT 'customer ' || i AS name FROM generate_series(1, 60000) i",
         )
         send(connection, "VACUUM ANALYZE")
     engine.dispose()

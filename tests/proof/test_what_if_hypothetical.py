@@ -50,6 +50,15 @@ def test_the_person_who_agrees_gets_the_real_index(hypopg_engine):
     assert proof.best.costs is None
 
 
+@pytest.mark.parametrize(
+    "condition", ["name LIKE '%mer 1777%'", "name ILIKE 'CUSTOMER 1777'", "name ~ ' 177[0-2]$'"]
+)
+def test_a_part_of_a_text_is_found_with_the_extension_for_trigrams(hypopg_engine, condition):
+    proof = proof_of(hypopg_engine, f"SELECT * FROM names WHERE {condition}", confirm=True)
+
+    assert proof.best.what == "names USING gin (name extensions.gin_trgm_ops)"
+
+
 def test_an_index_that_the_planner_would_not_use_is_no_help(hypopg_engine):
     proof = proof_of(hypopg_engine, "SELECT * FROM orders WHERE created_at >= '2025-01-03'")
 
