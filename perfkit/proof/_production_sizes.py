@@ -26,12 +26,15 @@ SELECT pg_catalog.pg_restore_relation_stats('schemaname', %(schema)s::text, 'rel
 """
 _SPREAD = """
 SELECT pg_catalog.pg_restore_attribute_stats('schemaname', schemaname::text, 'relname', tablename::text,
-    'attname', attname::text, 'inherited', inherited, 'n_distinct', (n_distinct * %(factor)s)::real,
+    'attname', attname::text, 'inherited', inherited,
+    'n_distinct', (CASE WHEN n_distinct < 0 THEN -n_distinct * %(rows)s ELSE n_distinct END
+                   * %(factor)s)::real,
     'most_common_vals', most_common_vals::text,
-    'most_common_freqs', ARRAY(SELECT (f / %(factor)s)::real FROM unnest(most_common_freqs) f))
+    'most_common_freqs', CASE WHEN most_common_vals IS NOT NULL
+                         THEN ARRAY(SELECT (f / %(factor)s)::real FROM unnest(most_common_freqs) f) END)
 FROM pg_catalog.pg_stats
-WHERE schemaname = %(schema)s AND tablename = %(name)s AND attname = %(column)s AND n_distinct > 0
-  AND most_common_vals IS NOT NULL
+WHERE schemaname = %(schema)s AND tablename = %(name)s AND attname = %(column)s
+  AND n_distinct > -1 AND n_distinct <> 0
 """
 
 
@@ -96,19 +99,16 @@ def match_today(connection: Connection, tables: Iterable[Table]) -> None:
             _resize(connection, size, table.size_bytes / PAGE_BYTES / size.pages)
 
 
-def grow(connection: Connection, rows: Mapping[str, float], keys: Iterable[ForeignKey]) -> dict[str, float]:
+def grow(connection: Connection, rows: Mapping[str, float], keys: Iterable[ForeignKey]) -> None:
     """Tell the clone how many rows there are; pages and indexes grow with them.
 
-    Columns whose number of values PostgreSQL keeps as a share of the rows grow by themselves. Columns that
-    refer to another table have more values if that table has more rows. All others keep their values.
+    Columns whose number of values PostgreSQL keeps as a share of the rows have more values by themselves.
+    Columns that refer to another table have more if that table has more rows. All others keep theirs.
 
     Args:
         connection: to the clone.
         rows: by table, named as in a statement.
         keys: foreign keys between the tables.
-
-    Returns:
-        By table, how many times more rows there are now.
 
     Raises:
         LookupError: if there is no such table, or nobody has counted its rows.
@@ -122,7 +122,6 @@ def grow(connection: Connection, rows: Mapping[str, float], keys: Iterable[Forei
                 _resize(connection, size, factor)
     for key in keys:
         _spread(connection, key, factors, found)
-    return factors
 
 
 def _factor(found: list[Size], name: str, count: float) -> float:
@@ -159,10 +158,18 @@ def _resize(connection: Connection, size: Size, factor: float) -> None:
 
 
 def _spread(connection: Connection, key: ForeignKey, factors: Mapping[str, float], found: list[Size]) -> None:
-    """A column that refers to more rows than before has more values, each of them rarer."""
-    factor = factors.get(key.referenced_table, 1.0)
-    if factor <= 1 or len(key.columns) != 1:
+    """A column that refers to another table has so many times more values as that table has rows.
+
+    Unless each of its values is there once: then there are as many as rows.
+    """
+    if len(key.columns) != 1 or not {key.table, key.referenced_table} & factors.keys():
         return
     owner = _table(found, key.table)
-    values = {"schema": owner.schema, "name": owner.name, "column": key.columns[0], "factor": factor}
+    values = {
+        "schema": owner.schema,
+        "name": owner.name,
+        "column": key.columns[0],
+        "rows": owner.rows,
+        "factor": max(1.0, factors.get(key.referenced_table, 1.0)),
+    }
     connection.exec_driver_sql(_SPREAD, values)

@@ -5,7 +5,7 @@ from perfkit.views import plan_tree
 from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, details, join, paragraph, pill, section, table
 
-_TITLE = "At production size"
+_TITLE = "At production size, an estimate"
 _HEADERS = ("", "Today", "Then", "Factor")
 
 
@@ -18,7 +18,7 @@ def as_html(production: ProductionPlan) -> Html:
     if production.plan_then is None:
         said = paragraph(join([pill("not asked", "neutral"), " ", production.refusal or ""]))
         return join([section(_TITLE), said])
-    kind = ("falls over", "bad") if production.falls_over else ("estimate", "neutral")
+    kind = ("falls over", "bad") if production.falls_over else ("holds", "neutral")
     parts: list[Content] = [section(_TITLE), paragraph(join([pill(*kind), " ", headline(production)]))]
     parts.extend(paragraph(line) for line in scans(production))
     parts.append(table(_HEADERS, [list(row) for row in _rows(production)], numeric=(1, 2, 3)))
@@ -31,8 +31,8 @@ def as_text(production: ProductionPlan) -> str:
     """The same for a terminal."""
     if production.plan_then is None:
         return f"{_TITLE}: not asked. {production.refusal or ''}"
-    word = "FALLS OVER" if production.falls_over else "estimate"
-    lines = [f"{_TITLE} ({word}): {headline(production)}", *(f"    {line}" for line in scans(production))]
+    word = " (FALLS OVER)" if production.falls_over else ""
+    lines = [f"{_TITLE}{word}: {headline(production)}", *(f"    {line}" for line in scans(production))]
     lines += [f"    {name}: {today} → {then} ({factor})" for name, today, then, factor in _rows(production)]
     return "\n".join([*lines, plan_tree.as_text(production.plan_then), *production.notes])
 

@@ -21,6 +21,9 @@ INSERT INTO orders
            timestamp '2025-01-01' + i * interval '1 minute'
     FROM generate_series(1, 20000) i;
 CREATE INDEX ON orders (customer_id);
+CREATE TABLE letters (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers (id));
+INSERT INTO letters SELECT i, i % 1000 + 1 FROM generate_series(1, 3000) i;
+CREATE INDEX ON letters (customer_id);
 CREATE SCHEMA "odd ""one%s";
 CREATE TABLE "odd ""one%s"."t <b>" AS SELECT i AS "id x" FROM generate_series(1, 5000) i;
 CREATE TABLE fresh (id int);
@@ -47,7 +50,7 @@ def production_server() -> Iterator[str]:
         with engine.connect() as connection:
             for statement in filter(str.strip, SETUP.split(";\n")):
                 send(connection, statement)
-            send(connection, 'VACUUM ANALYZE customers, orders, "odd ""one%s"."t <b>"')
+            send(connection, 'VACUUM ANALYZE customers, orders, letters, "odd ""one%s"."t <b>"')
             send(connection, "SELECT pg_reload_conf()")
         engine.dispose()
         yield url

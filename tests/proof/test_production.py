@@ -101,6 +101,15 @@ def test_a_column_that_refers_to_more_rows_has_more_values(production_engine):
     assert both.plan_then.root.plan_rows == pytest.approx(10, rel=0.5)
 
 
+def test_a_column_refers_to_no_more_rows_than_there_are(production_engine):
+    """Of three rows for each customer PostgreSQL keeps the share; with more letters it is more for each."""
+    sql = "SELECT * FROM letters WHERE customer_id = 5"
+    found = then(production_engine, sql, rows={"letters": 3e6})
+
+    assert explain(production_engine, sql).plan.root.plan_rows == 3
+    assert found.plan_then.root.plan_rows == pytest.approx(3000, rel=0.1)
+
+
 def test_the_settings_of_the_session_count(production_engine):
     with production_engine.connect() as connection:
         connection.exec_driver_sql("SET enable_hashagg = off; SET search_path = public")
