@@ -1,6 +1,6 @@
 """The plan at production size beside today's: how much the cost grows, and which tables are read whole."""
 
-from perfkit.model.production import GrownTable, ProductionPlan
+from perfkit.model.production import GROWTH, GrownTable, ProductionPlan
 from perfkit.views import plan_tree
 from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, details, join, paragraph, pill, section, table
@@ -18,8 +18,8 @@ def as_html(production: ProductionPlan) -> Html:
     if production.plan_then is None:
         said = paragraph(join([pill("not asked", "neutral"), " ", production.refusal or ""]))
         return join([section(_TITLE), said])
-    kind = ("falls over", "bad") if production.falls_over else ("holds", "neutral")
-    parts: list[Content] = [section(_TITLE), paragraph(join([pill(*kind), " ", headline(production)]))]
+    parts: list[Content] = [section(_TITLE)]
+    parts.append(paragraph(join([_pill(production), " ", headline(production)])))
     parts.extend(paragraph(line) for line in scans(production))
     parts.append(table(_HEADERS, [list(row) for row in _rows(production)], numeric=(1, 2, 3)))
     parts.append(details("The plan then, an estimate", plan_tree.as_html(production.plan_then)))
@@ -42,6 +42,12 @@ def headline(production: ProductionPlan) -> str:
     most = max((item.factor for item in production.tables), default=1.0)
     words = f"the planner expects {_times(production.growth)} the cost of today"
     return f"{words}, for up to {_times(most)} the rows."
+
+
+def _pill(production: ProductionPlan) -> Html:
+    if production.falls_over:
+        return pill("falls over", "bad")
+    return pill("costs more", "worth it") if (production.growth or 0.0) >= GROWTH else pill("holds", "good")
 
 
 def scans(production: ProductionPlan) -> list[str]:
