@@ -136,11 +136,14 @@ class Recorder:
         is_access = record.load is not NO_LOAD
         record.position = self._loops.locate(frame, key, record.serial, is_access=is_access)
 
-    def sample(self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool) -> None:
+    def sample(
+        self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool, context: Any
+    ) -> None:
         """Keep the first statement of its shape, if samples are wanted."""
         if self._samples is not None and record.shape_source not in self._samples:
+            in_cursor = bool(getattr(context, "_is_server_side", False))
             self._samples[record.shape_source] = StatementSample(
-                "", statement, parameters, engine, executemany
+                "", statement, parameters, engine, executemany, in_cursor=in_cursor
             )
 
     def transaction(self, kind: TransactionKind, frame: FrameType | None, connection: Any) -> None:

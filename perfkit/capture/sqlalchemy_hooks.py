@@ -101,7 +101,7 @@ class SqlalchemyHooks:
             self._recorder.describe(
                 record, sys._getframe(1), None if executemany else parameters, driver_connection
             )
-            self._recorder.sample(record, statement, parameters, connection.engine, executemany)
+            self._recorder.sample(record, statement, parameters, connection.engine, executemany, context)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."

@@ -55,6 +55,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
     parser.add_argument(
+        "--analyze-writes",
+        action="store_true",
+        help="for SQL that writes: execute it to measure it, and roll it back; sequences stay advanced",
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
@@ -75,6 +80,7 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
     for_sql = {
         "--no-analyze": arguments.no_analyze,
+        "--analyze-writes": arguments.analyze_writes,
         "--prove": arguments.prove,
         "--rewrite": arguments.rewrite,
         "--rows": arguments.rows,

@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from perfkit.capture.plans import ExplainError
+from perfkit.capture.plans import ExplainError, has_several_statements
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._namespace import the_engine, variable
 from perfkit.magics.cells import explain_arguments
-from perfkit.session import explain
+from perfkit.session import Result, explain, explain_script
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 # A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
@@ -28,6 +28,10 @@ _STATEMENT = re.compile(
         | insert\s+into\b | delete\s+from\b | merge\s+into\b | replace\s+into\b
         | update\s+[\w"`.]+\s+(?:as\s+|\w+\s+)?set\b | update\s+only\b
         | table\s+[\w"`.]+\s*;?\s*\Z
+    # What has no plan says so by itself, and in front of other statements it is read past.
+    | (?:set|call|create|alter|drop|truncate|copy|vacuum|analyze|grant|prepare|execute|pragma)
+      \s+(?!(?:in|is|not|and|or|if|for)\b)["\w]
+    | do\s+(?:\$|language\b) | begin\s*;
     )""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
@@ -68,17 +72,7 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
     rewrite = _rewrite(shell.user_ns, arguments)
     parameters = _parameters(f"{sql}\n{rewrite or ''}", shell.user_ns)
     try:
-        result = explain(
-            connectable,
-            sql,
-            parameters,
-            analyze=not arguments.no_analyze,
-            prove=arguments.prove,
-            confirm=arguments.yes,
-            rewrite=rewrite,
-            rows=dict(arguments.rows or ()),
-            stats=arguments.stats,
-        )
+        result = _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
     if arguments.name:
@@ -98,6 +92,36 @@ def _rewrite(namespace: Mapping[str, Any], arguments: argparse.Namespace) -> str
             f"%%explain: {arguments.rewrite} is of type {type(text).__name__}; give SQL as text."
         )
     return text
+
+
+def _explained(
+    connectable: Any,
+    sql: str,
+    parameters: dict[str, Any] | None,
+    arguments: argparse.Namespace,
+    rewrite: str | None,
+) -> Result:
+    options = {"analyze": not arguments.no_analyze, "analyze_writes": arguments.analyze_writes}
+    if not has_several_statements(connectable, sql):
+        return explain(
+            connectable,
+            sql,
+            parameters,
+            prove=arguments.prove,
+            confirm=arguments.yes,
+            rewrite=rewrite,
+            rows=dict(arguments.rows or ()),
+            stats=arguments.stats,
+            **options,
+        )
+    given = {"--prove": arguments.prove, "--rows": arguments.rows, "--stats": arguments.stats}
+    option = next((name for name, value in given.items() if value), None)
+    if option:
+        raise MagicError(f"%%explain {option} takes one statement. Put the slow one in a cell of its own.")
+    result = explain_script(connectable, sql, parameters or {}, **options)
+    if not result.trace.plans:
+        raise MagicError("\n".join(["%%explain: no statement of this cell has a plan.", *result.trace.notes]))
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from perfkit.model.catalog import ForeignKey, Table
 from perfkit.model.location import CodeLocation
 from perfkit.model.plan_node import Buffers, NodeShare, PlanNode
-from perfkit.model.plan_times import plan_shares
+from perfkit.model.plan_times import ROUNDING_MS, plan_shares
 
-__all__ = ["Buffers", "NodeShare", "OutsideTime", "Plan", "PlanNode", "TriggerTime"]
+__all__ = ["AlternativePlan", "Buffers", "NodeShare", "OutsideTime", "Plan", "PlanNode", "TriggerTime"]
+
+AlternativeKind = Literal["generic", "cursor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,20 @@ class OutsideTime:
 
 
 @dataclass(frozen=True, slots=True)
+class AlternativePlan:
+    """Another plan by which the database really ran the same statement.
+
+    `kind` says why it is another one: `generic` is made once for all values of a prepared statement's
+    parameters, `cursor` for the first rows of a named cursor. `executions` is how often the measured block
+    ran the statement that way, 0 where that is not known.
+    """
+
+    kind: AlternativeKind
+    plan: "Plan"
+    executions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The plan of one statement. Times are milliseconds, `None` where the database did not give them.
 
@@ -41,7 +57,8 @@ class Plan:
     database said about the whole statement, under its own names. `notes` say what the plan cannot show.
     `tables` and `foreign_keys` are what the catalogue says of the tables in it, empty where it was not asked.
     `client_time_ms` is what one execution took in the measured block, as the program saw it, and
-    `parameter_types` the Python types of the values that were bound, in order.
+    `parameter_types` the Python types of the values that were bound, in order. `alternatives` are other
+    plans of the same statement that the block really ran by; they have no alternatives of their own.
     `after_query_ms` is what data-modifying CTEs did after the main query, `parents` leads from a node's
     number to the node above it; both are computed.
     """
@@ -65,12 +82,14 @@ class Plan:
     foreign_keys: tuple[ForeignKey, ...] = ()
     client_time_ms: float | None = None
     parameter_types: tuple[str, ...] = ()
+    alternatives: tuple[AlternativePlan, ...] = ()
     after_query_ms: float = field(default=0.0, init=False, repr=False, compare=False)
     parents: Mapping[int, PlanNode] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """A node's own share depends on the whole tree: the plan holds copies that know theirs."""
-        result = plan_shares(self.root)
+        # PostgreSQL alone gives averages, rounded; the others give totals.
+        result = plan_shares(self.root, ROUNDING_MS if self.system_name == "postgresql" else 0.0)
         shares = iter(result.shares)
         object.__setattr__(self, "root", _with_shares(self.root, shares))
         object.__setattr__(self, "after_query_ms", result.after_query_ms)

@@ -11,10 +11,23 @@ MIN_SAVING_MS = 1.0
 MIN_SAVING_SHARE = 0.02
 
 
-def measured_plans(trace: Trace) -> Iterator[tuple[int, Plan, float]]:
-    """The plans with times, each with its number in the trace and its execution time in milliseconds."""
+def measured_plans(
+    trace: Trace, *, system_names: tuple[str, ...] = ("postgresql",)
+) -> Iterator[tuple[int, Plan, float]]:
+    """The plans with times, each with its number in the trace and its execution time in milliseconds.
+
+    Args:
+        trace: a block with plans.
+        system_names: the databases whose plans are meant; another one's nodes, and the advice on them, are
+            others.
+    """
     for number, plan in enumerate(trace.plans or ()):
-        if plan.analyzed and plan.root.self_time_ms is not None and plan.duration_ms:
+        if (
+            plan.system_name in system_names
+            and plan.analyzed
+            and plan.root.self_time_ms is not None
+            and plan.duration_ms
+        ):
             yield number, plan, plan.duration_ms
 
 

@@ -49,11 +49,13 @@ class PlanShares:
     after_query_ms: float
 
 
-def plan_shares(root: PlanNode) -> PlanShares:
+def plan_shares(root: PlanNode, rounding_ms: float = ROUNDING_MS) -> PlanShares:
     """Compute what each node of a plan took for itself.
 
     Args:
         root: the plan's root, with the database's numbers.
+        rounding_ms: by how much the time of one loop may be off, in milliseconds; 0 where the database
+            gives totals.
 
     Returns:
         Shares in reading order. Their times are `None` where the plan was not timed.
@@ -71,7 +73,7 @@ def plan_shares(root: PlanNode) -> PlanShares:
             _charge_init_plan(work)
     for producer, scans in _cte_scans(order):
         _charge_cte(producer, scans)
-    shares = tuple(_share(work, timed) for work in order)
+    shares = tuple(_share(work, timed, rounding_ms) for work in order)
     return PlanShares(shares, sum(work.left_over for work in order) if timed else 0.0)
 
 
@@ -227,7 +229,7 @@ def _charge_cte(producer: _Work, scans: list[_Work]) -> None:
         producer.left_over = remaining
 
 
-def _share(work: _Work, timed: bool) -> NodeShare:
+def _share(work: _Work, timed: bool, rounding_ms: float) -> NodeShare:
     if not timed:
         return NodeShare(participants=work.participants, self_buffers=work.buffers)
     return NodeShare(
@@ -235,10 +237,11 @@ def _share(work: _Work, timed: bool) -> NodeShare:
         total_ms=work.total,
         self_ms=max(0.0, work.rest),
         busy_ms=(work.node.actual_total_time or 0.0) * (work.node.actual_loops or 0),
-        rounding_ms=_rounding(work) + sum(_rounding(child) for child in work.children),
+        rounding_ms=rounding_ms * (_averaged(work) + sum(_averaged(child) for child in work.children)),
         self_buffers=work.buffers,
     )
 
 
-def _rounding(work: _Work) -> float:
-    return ROUNDING_MS * (work.node.actual_loops or 0) / work.participants
+def _averaged(work: _Work) -> float:
+    """Over how many loops of one process the database took the average that it rounded."""
+    return (work.node.actual_loops or 0) / work.participants

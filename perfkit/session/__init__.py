@@ -4,7 +4,7 @@ from perfkit.capture.saved_profile import ProfileFileError
 from perfkit.session.attaching import PySpyError, record_process
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
-from perfkit.session.explaining import explain
+from perfkit.session.explaining import explain, explain_script
 from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
 from perfkit.session.memory_diff import MemoryDiff
 from perfkit.session.profile_diff import ProfileDiff
@@ -32,6 +32,7 @@ __all__ = [
     "compare",
     "diagnose",
     "explain",
+    "explain_script",
     "load",
     "log_slow",
     "measure",

@@ -71,3 +71,35 @@ def explain(
         production = (then,)
     trace = Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs, production=production)
     return Result(trace, "plans")
+
+
+def explain_script(
+    connectable: Any,
+    script: str,
+    parameters: Mapping[str, Any],
+    *,
+    analyze: bool = True,
+    analyze_writes: bool = False,
+) -> Result:
+    """Ask for the plans of several statements with semicolons between them, each by itself, and judge them.
+
+    Args:
+        connectable: as for `explain`.
+        script: SQL text with `:name` parameters.
+        parameters: values by name.
+        analyze: as for `explain`.
+        analyze_writes: as for `explain`.
+
+    Returns:
+        A result with a plan for each statement that has one; notes say why the others have none.
+
+    Raises:
+        ExplainError: if there is no connection, or the text cannot be taken apart for certain.
+    """
+    start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    start = perf_counter()
+    found, notes = plans.explain_script(
+        connectable, script, parameters, analyze=analyze, analyze_writes=analyze_writes
+    )
+    duration_ms = (perf_counter() - start) * 1000
+    return Result(Trace("explain", start_time, duration_ms, plans=found, notes=notes), "plans")

@@ -193,7 +193,7 @@ def test_autocommit_is_no_obstacle_and_keeps_a_transaction_begun_by_hand(plan_en
 
 
 def test_a_lock_of_another_session_is_named(plan_engine, monkeypatch):
-    monkeypatch.setattr("perfkit.capture.databases.postgresql.LOCK_TIMEOUT_MS", 20)
+    monkeypatch.setattr("perfkit.capture.databases.postgresql_session.LOCK_TIMEOUT_MS", 20)
     with plan_engine.connect() as other, plan_engine.connect() as connection:
         other.exec_driver_sql("LOCK TABLE watched")
         assert "Another session holds a lock" in message_of(connection, "SELECT * FROM watched")

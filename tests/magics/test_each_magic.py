@@ -73,6 +73,27 @@ def test_explain_of_sql_sends_nothing_but_the_statement_itself(notebook):
     assert notebook.value("len(counted.trace.queries)") == 0
 
 
+def test_explain_of_several_statements_shows_each_and_says_what_has_no_plan(notebook):
+    notebook.run("number = 4711")
+    ran = notebook.run("%%explain kept\nPRAGMA user_version; SELECT ';' AS a;\nSELECT :number AS b; -- end")
+    assert ran.status == "ok", ran.error
+    assert len(ran.traces[0]["plans"]) == 2
+    text = ran.bundles[0]["text/plain"]
+    assert "No plan for PRAGMA user_version: SQLite has no plan for PRAGMA." in text
+    assert "4711" not in json.dumps(ran.bundles[0])
+
+
+def test_explain_of_several_statements_without_any_plan_is_an_error(notebook):
+    ran = notebook.run("%%explain\nCREATE TABLE a (x);\nDROP TABLE a")
+    assert ran.status == "error"
+    assert "no statement of this cell has a plan" in ran.error
+    assert "No plan for DROP TABLE a" in ran.error
+
+
+def test_a_proof_takes_one_statement(notebook):
+    assert "--prove takes one statement" in notebook.run("%%explain --prove\nSELECT 1; SELECT 2").error
+
+
 def test_explain_says_where_a_proof_is_not_possible(notebook):
     ran = notebook.run("%%explain --prove --yes\nSELECT 1")
     assert ran.status == "ok", ran.error

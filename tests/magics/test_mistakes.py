@@ -26,6 +26,7 @@ MISTAKES = [
     ),
     ("%%explain -e engine\nprint('ran')", "-e is for a cell of SQL, and this cell is Python."),
     ("%%explain --no-analyze\nprint('ran')", "--no-analyze is for a cell of SQL"),
+    ("%%explain --analyze-writes\nprint('ran')", "--analyze-writes is for a cell of SQL"),
     ("%%explain --prove\nprint('ran')", "--prove is for a cell of SQL"),
     ("%%explain --prove --rewrite other\nprint('ran')", "--prove is for a cell of SQL"),
     ("%%explain --rewrite engine\nSELECT 1", "--rewrite is compared by a proof: add --prove."),

@@ -99,3 +99,13 @@ def test_lone_surrogates_do_not_keep_a_report_from_being_sent():
     odd = Trace("lone \ud800 and é", "2026-01-01T00:00:00+00:00", 1.0, notes=("\udfff",))
     sent = json.dumps(codec.trace_to_json(odd), ensure_ascii=False).encode("utf-8")
     assert codec.trace_from_json(json.loads(sent)).name == "lone \\ud800 and é"
+
+
+def test_the_other_plans_of_a_statement_survive():
+    from perfkit.model.plan import AlternativePlan
+    from perfkit.model.plan_builders import node, plan
+
+    generic = AlternativePlan("generic", plan(node("Seq Scan", ms=9)), executions=4)
+    one = trace(plans=(plan(node("Index Scan", ms=1), alternatives=(generic,)),))
+
+    assert codec.loads(codec.dumps(one)) == one
