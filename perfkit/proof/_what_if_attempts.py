@@ -1,6 +1,7 @@
 """One attempt after the other, each as often as it takes to judge it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sqlalchemy.engine import Connection
 
@@ -11,33 +12,63 @@ from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_designs import Design
 
 
-def attempt_all(
-    connection: Connection,
-    explain: trial.Explainer,
-    designs: list[Design],
-    base: Runs,
-    *,
-    explain_base: trial.Explainer | None = None,
-) -> tuple[list[Attempt], Runs]:
-    """Try designs, each in a transaction of its own; when the connection is lost, the rest is not tried.
+class Trials(Protocol):
+    """How things are tried on a database: each trial leaves nothing behind."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection was lost, so that nothing more can be tried."""
+
+    def run_base(self) -> trial.Outcome:
+        """Execute the statement as it is."""
+
+    def run_trial(self, design: Design) -> trial.Outcome:
+        """Execute it with a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """Trials on PostgreSQL: each in a transaction of its own that is rolled back.
+
+    `explain` executes the statement and returns its plan, `explain_base` the one that it is compared with.
+    """
+
+    connection: Connection
+    explain: trial.Explainer
+    explain_base: trial.Explainer
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection was lost; the server has undone everything by itself."""
+        return self.connection.invalidated
+
+    def run_base(self) -> trial.Outcome:
+        """See `run_base` of `_what_if_trial`."""
+        return trial.run_base(self.connection, self.explain_base)
+
+    def run_trial(self, design: Design) -> trial.Outcome:
+        """See `run_trial` of `_what_if_trial`."""
+        return trial.run_trial(self.connection, self.explain, design)
+
+
+def attempt_all(trials: Trials, designs: list[Design], base: Runs) -> tuple[list[Attempt], Runs]:
+    """Try designs one after the other; when the connection is lost, the rest is not tried.
 
     Args:
-        connection: without an open transaction.
-        explain: executes the statement on this connection and returns its plan.
+        trials: how they are tried.
         designs: what to try.
         base: the runs without any change.
-        explain_base: executes what these runs are of, where that is another statement.
 
     Returns:
         The attempts in the order of the designs, and all runs without any change.
     """
     attempts: list[Attempt] = []
     for design in designs:
-        if connection.invalidated:
+        if trials.is_lost:
             attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
             continue
         try:
-            base, outcome = _tried(connection, explain, explain_base or explain, design, base)
+            base, outcome = _tried(trials, design, base)
             attempts.append(verdict.judged(design, base, outcome))
         except trial.UntriedError as error:
             attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, str(error)))
@@ -46,22 +77,16 @@ def attempt_all(
     return attempts, base
 
 
-def _tried(
-    connection: Connection,
-    explain: trial.Explainer,
-    explain_base: trial.Explainer,
-    design: Design,
-    base: Runs,
-) -> tuple[Runs, trial.Outcome]:
+def _tried(trials: Trials, design: Design, base: Runs) -> tuple[Runs, trial.Outcome]:
     """One attempt, with more runs of both sides in turns where three do not tell."""
-    outcome = trial.run_trial(connection, explain, design)
+    outcome = trials.run_trial(design)
     for _ in range(times.MORE_ROUNDS):
         round_ms = (outcome.build_ms or 0.0) + times.RUNS * (base.median_ms + outcome.runs.median_ms)
         if round_ms > times.MORE_MS or not verdict.is_open(design, base, outcome):
             break
         try:
-            more = trial.run_base(connection, explain_base)
-            again = trial.run_trial(connection, explain, design)
+            more = trials.run_base()
+            again = trials.run_trial(design)
         except (trial.ProofRefusedError, trial.UntriedError):
             break
         base = times.together(base, more.runs)

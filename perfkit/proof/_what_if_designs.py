@@ -74,9 +74,10 @@ class IndexDesign(Design):
 
         (8 + widths of the index) / (27 + widths of the row), times the share of the rows that the index
         holds: 8 bytes are an index entry's header, 27 a row's (pganalyze, index write overhead). Of a GIN
-        index it is unknown: a row has as many entries as there are words or keys in its value.
+        index it is unknown: a row has as many entries as there are words or keys in its value. So it is where
+        nobody has counted the width of a row.
         """
-        if self.table is None or self.method != "btree":
+        if self.table is None or self.method != "btree" or not self.table.row_bytes:
             return None
         parts = [*(key.text for key in self.keys), *self.include]
         width = sum(self.table.widths.get(unquoted(part), _EXPRESSION_BYTES) for part in parts)

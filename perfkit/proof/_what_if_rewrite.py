@@ -11,7 +11,7 @@ from perfkit.model.plan import Plan
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
-from perfkit.proof._what_if_attempts import attempt_all
+from perfkit.proof._what_if_attempts import RolledBack, attempt_all
 from perfkit.proof._what_if_conditions import parsed
 from perfkit.proof._what_if_designs import Design
 from perfkit.proof.equivalence import same_result
@@ -57,7 +57,7 @@ def try_rewrite(
     reason = _difference(connection, plan, rewrite)
     if reason:
         return [verdict.untried(design, ProofVerdict.REJECTED, reason)], base
-    return attempt_all(connection, rewrite.explain, [design], base, explain_base=explain)
+    return attempt_all(RolledBack(connection, rewrite.explain, explain), [design], base)
 
 
 def _difference(connection: Connection, plan: Plan, rewrite: Rewrite) -> str | None:

@@ -61,7 +61,7 @@ def run_base(connection: Connection, explain: Explainer) -> Outcome:
     """
     with rolled_back(connection):
         try:
-            return _measured(explain)
+            return measured(explain)
         except UntriedError as error:
             raise ProofRefusedError(str(error)) from None
 
@@ -83,7 +83,7 @@ def run_trial(connection: Connection, explain: Explainer, design: Design) -> Out
     """
     with rolled_back(connection):
         build_ms = _build(connection, design)
-        outcome = _measured(explain)
+        outcome = measured(explain)
         if not isinstance(design, IndexDesign):
             return outcome
         return Outcome(
@@ -107,7 +107,21 @@ def _build(connection: Connection, design: Design) -> float:
     return (perf_counter() - start) * 1000
 
 
-def _measured(explain: Explainer) -> Outcome:
+def blocks_of(plan: Plan) -> int:
+    """The blocks that a plan's execution read from PostgreSQL's cache or from disk."""
+    return plan.root.buffers.shared
+
+
+def measured(explain: Explainer, blocks: Callable[[Plan], int] = blocks_of) -> Outcome:
+    """Execute a statement three times.
+
+    Args:
+        explain: executes it and returns its plan.
+        blocks: how many blocks such a plan has read.
+
+    Raises:
+        UntriedError: if it cannot be measured.
+    """
     plans = []
     for _ in range(RUNS):
         try:
@@ -120,7 +134,7 @@ def _measured(explain: Explainer) -> Outcome:
             raise UntriedError(plan.notes[-1] if plan.notes else "Not measured: it was not executed.")
         plans.append(plan)
     times = tuple(plan.duration_ms or 0.0 for plan in plans)
-    return Outcome(Runs(times, tuple(plan.root.buffers.shared for plan in plans)), plans[-1])
+    return Outcome(Runs(times, tuple(map(blocks, plans))), plans[-1])
 
 
 def _reason(error: DBAPIError, relation: str) -> UntriedError | UnsuitableError:

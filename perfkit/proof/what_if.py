@@ -17,7 +17,7 @@ from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
-from perfkit.proof._what_if_attempts import attempt_all
+from perfkit.proof._what_if_attempts import RolledBack, attempt_all
 from perfkit.proof._what_if_candidates import index_designs
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_hypothetical import SAID_BY, ask_planner
@@ -106,8 +106,9 @@ def _with_measured(task: _Task, proof: Proof, wanted: list[Design]) -> Proof:
     """The proof with all that is executed: the designs that may be tried, and the rewritten statement."""
     if not (wanted or task.rewrite):
         return proof
-    connection, base = task.connection, trial.run_base(task.connection, task.explain).runs
-    attempts, base = attempt_all(connection, task.explain, wanted, base)
+    connection = task.connection
+    trials = RolledBack(connection, task.explain, task.explain)
+    attempts, base = attempt_all(trials, wanted, trials.run_base().runs)
     if task.rewrite and not connection.invalidated:
         more, base = try_rewrite(connection, task.plan, task.explain, task.rewrite, base)
         attempts += more

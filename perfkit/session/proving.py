@@ -17,6 +17,7 @@ from perfkit.capture.databases.request import INTERNAL, ExplainRequest
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Proof
 from perfkit.proof import what_if
+from perfkit.proof.what_if_mariadb import prove_on_mariadb
 
 # As for the plans of a measured block: ten times what it took, and at least 5 s.
 _TIMEOUT_FACTOR, _TIMEOUT_MS = 10.0, 5_000.0
@@ -26,7 +27,8 @@ _COMMITS = (
     f"{_ONLY_POSTGRESQL} Here CREATE INDEX commits the open transaction and stays: it would be seen, and "
     "kept up to date, by everybody until it is dropped. Try it on a copy of the database."
 )
-_REFUSALS = dict.fromkeys(("mysql", "mariadb"), _COMMITS)
+_REFUSALS = {"mysql": _COMMITS}
+_MARIADB_REWRITE = "A rewritten statement is compared on PostgreSQL alone."
 
 
 def prove(
@@ -51,6 +53,8 @@ def prove(
     Returns:
         What was tried, best first, or why nothing was.
     """
+    if plan.system_name == "mariadb":
+        return _prove_on_mariadb(connectable, statement, parameters, plan, confirmed, rewrite)
     if plan.system_name != "postgresql":
         return Proof(0, refusal=_REFUSALS.get(plan.system_name, _ONLY_POSTGRESQL))
     try:
@@ -69,6 +73,32 @@ def prove(
             )
     except SQLAlchemyError as error:
         return Proof(0, refusal=f"No connection to the database ({type(error).__name__}).")
+
+
+def _prove_on_mariadb(
+    connectable: Any, statement: str, parameters: Any, plan: Plan, confirmed: bool, rewrite: str | None
+) -> Proof:
+    """On connections of its own, whatever was given: building an index commits what is open on its own."""
+    if rewrite is not None:
+        return Proof(0, refusal=_MARIADB_REWRITE)
+    engine = connectable.engine if isinstance(connectable, Connection) else connectable
+    if isinstance(engine, AsyncEngine):
+        return Proof(0, refusal="An index is tried on MariaDB with an engine that is not asynchronous.")
+    own = Engine(engine.pool.recreate(), engine.dialect, engine.url)
+
+    def connect() -> Connection:
+        return own.connect().execution_options(**INTERNAL)
+
+    try:
+        with connect() as connection:
+            session = _Session(connection, statement, parameters, plan)
+            return prove_on_mariadb(
+                connection, plan, partial(session.explain, statement), connect, confirmed=confirmed
+            )
+    except SQLAlchemyError as error:
+        return Proof(0, refusal=f"No connection to the database ({type(error).__name__}).")
+    finally:
+        own.dispose()
 
 
 class _Session:

@@ -496,12 +496,12 @@ def test_a_proof_is_read_back_from_json(proof_engine):
 
 def disturb(monkeypatch, *rounds):
     """Runs take these times, in turns without and with the index, and blocks that say nothing."""
-    measured, times_ms = _what_if_trial._measured, iter(rounds)
+    measured, times_ms = _what_if_trial.measured, iter(rounds)
 
     def disturbed(explain):
         return replace(measured(explain), runs=Runs(next(times_ms), (100, 100, 100)))
 
-    monkeypatch.setattr(_what_if_trial, "_measured", disturbed)
+    monkeypatch.setattr(_what_if_trial, "measured", disturbed)
 
 
 def test_runs_that_overlap_are_repeated_in_turns(proof_engine, monkeypatch):
