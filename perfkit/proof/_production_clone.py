@@ -47,6 +47,17 @@ class Clone:
 
 
 @contextmanager
+def reading(connection: Connection) -> Iterator[None]:
+    """Read, and end the transaction only where it was begun for that."""
+    began_here = not connection.in_transaction()
+    try:
+        yield
+    finally:
+        if began_here:
+            connection.rollback()
+
+
+@contextmanager
 def throwaway_clone(connection: Connection, major: int) -> Iterator[Clone]:
     """Make a database with the schema of this one, and drop it whatever happens.
 
@@ -59,7 +70,8 @@ def throwaway_clone(connection: Connection, major: int) -> Iterator[Clone]:
     """
     parameters = _parameters(connection)
     try:
-        row = connection.exec_driver_sql(_LOCALE).one()
+        with reading(connection):
+            row = connection.exec_driver_sql(_LOCALE).one()
         data = files.check_reach(row[5], row[6])
         schema = programs.dump(parameters, "--schema-only", major)
         statistics = programs.dump(parameters, "--statistics-only", major)
@@ -67,8 +79,6 @@ def throwaway_clone(connection: Connection, major: int) -> Iterator[Clone]:
         raise CloneError(str(error)) from None
     except DBAPIError as error:
         raise _reason(error) from None
-    finally:
-        connection.rollback()
     name = f"perfkit_size_{secrets.token_hex(4)}"
     own = {**parameters, "dbname": name}
     # The mark by which perfkit's collectors look aside is an option of the connection.

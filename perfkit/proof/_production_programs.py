@@ -17,7 +17,11 @@ _VARIABLES = {
     "password": "PGPASSWORD", "passfile": "PGPASSFILE", "options": "PGOPTIONS", "sslmode": "PGSSLMODE",
     "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "sslrootcert": "PGSSLROOTCERT",
 }  # fmt: skip
-_OBJECTS = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-comments")
+# Waiting for another session's lock would block all who come after (reference notes on EXPLAIN, section 7).
+_OBJECTS = (
+    "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-comments",
+    "--lock-wait-timeout=2000",
+)  # fmt: skip
 
 
 class ProgramError(RuntimeError):
@@ -64,9 +68,15 @@ def _run(
     except subprocess.TimeoutExpired:
         raise ProgramError(f"{program} took more than {TIMEOUT_S} s, so it was ended.") from None
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-        raise ProgramError(f"{program} failed: {reason.rpartition('error: ')[2][:200]}")
+        raise ProgramError(f"{program} failed: {_reason(done.stderr)}")
     return done
+
+
+def _reason(errors: str) -> str:
+    if "statement timeout" in errors:
+        return "another session holds a lock on a table. Try again when it is done."
+    first = (errors.strip().splitlines() or ["no reason given"])[0]
+    return first.rpartition("error: ")[2][:200]
 
 
 def _program(name: str, major: int) -> str:

@@ -1,6 +1,7 @@
 """One attempt after the other, each as often as it takes to judge it."""
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Protocol
 
 from sqlalchemy.engine import Connection
@@ -10,6 +11,9 @@ from perfkit.proof import _what_if_times as times
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_designs import Design
+
+# What a person waits for without leaving. Past it, nothing more is begun: the most promising came first.
+MAX_PROOF_S = 120.0
 
 
 class Trials(Protocol):
@@ -52,7 +56,7 @@ class RolledBack:
 
 
 def attempt_all(trials: Trials, designs: list[Design], base: Runs) -> tuple[list[Attempt], Runs]:
-    """Try designs one after the other; when the connection is lost, the rest is not tried.
+    """Try designs one after the other; when the connection is lost, or time is up, the rest is not tried.
 
     Args:
         trials: how they are tried.
@@ -63,9 +67,11 @@ def attempt_all(trials: Trials, designs: list[Design], base: Runs) -> tuple[list
         The attempts in the order of the designs, and all runs without any change.
     """
     attempts: list[Attempt] = []
+    start = perf_counter()
     for design in designs:
-        if trials.is_lost:
-            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
+        reason = _too_late(trials, perf_counter() - start)
+        if reason:
+            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, reason))
             continue
         try:
             base, outcome = _tried(trials, design, base)
@@ -75,6 +81,14 @@ def attempt_all(trials: Trials, designs: list[Design], base: Runs) -> tuple[list
         except trial.UnsuitableError as error:
             attempts.append(verdict.untried(design, ProofVerdict.REJECTED, str(error)))
     return attempts, base
+
+
+def _too_late(trials: Trials, elapsed_s: float) -> str | None:
+    if trials.is_lost:
+        return "Not tried any more."
+    if elapsed_s > MAX_PROOF_S:
+        return f"Not tried: this proof has taken {MAX_PROOF_S / 60:.0f} minutes already."
+    return None
 
 
 def _tried(trials: Trials, design: Design, base: Runs) -> tuple[Runs, trial.Outcome]:

@@ -19,6 +19,8 @@ from perfkit.proof._what_if_designs import Design, unquoted
 
 # The same as the rule about misestimates (reference notes on EXPLAIN, rule 39: depesz and pev2 mark ten).
 MIN_FACTOR, MIN_DIFFERENCE, MIN_ROWS = 10.0, 1000.0, 10.0
+# The worst estimates; what follows from them is wrong too.
+MAX_NODES = 2
 # Ten times the usual list of common values and histogram; a sample of 300 rows for each.
 COLUMN_TARGET = 1000
 # Enough pairs for the list to hold most of them (reference notes on EXPLAIN, section 6).
@@ -47,9 +49,8 @@ _COMBINED = (_Kind("(ndistinct)", "combinations"),)
 def statistics_designs(plan: Plan) -> Iterator[Design]:
     """What could correct the estimates of scans and groups that are far off."""
     early = cut_short(plan)
-    for node in plan.nodes():
-        if node.node_id in early or not _is_wrong(plan, node):
-            continue
+    wrong = [node for node in plan.nodes() if node.node_id not in early and _is_wrong(plan, node)]
+    for node in sorted(wrong, key=lambda node: -(node.row_estimate_factor or 0.0))[:MAX_NODES]:
         if node.relation_name:
             yield from _for_scan(node)
         elif node.node_type == "Aggregate":

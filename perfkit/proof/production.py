@@ -13,7 +13,7 @@ from perfkit.model.plan import Plan
 from perfkit.model.production import GrownTable, ProductionPlan
 from perfkit.proof import _production_sizes as sizes
 from perfkit.proof import _what_if_catalog as catalog
-from perfkit.proof._production_clone import Clone, CloneError, throwaway_clone
+from perfkit.proof._production_clone import Clone, CloneError, reading, throwaway_clone
 from perfkit.proof._production_dump import DumpError, RestoreCall, read_dump
 from perfkit.proof._production_files import FilesError, lengthen
 
@@ -78,10 +78,8 @@ def _refuse(connection: Connection, confirmed: bool) -> None:
         raise CloneError(
             f"Only PostgreSQL {MIN_VERSION} and later can be told statistics; this server has {major}."
         )
-    try:
+    with reading(connection):
         server = catalog.server(connection)
-    finally:
-        connection.rollback()
     if server.is_replica:
         raise CloneError("This server is a replica that can only be read, so there is no throwaway clone.")
     if not (server.is_lab or confirmed):

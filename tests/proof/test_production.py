@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from perfkit.lab.binaries import find_binaries
 from perfkit.model import codec
 from perfkit.model.builders import trace
-from perfkit.proof import _production_files, production
+from perfkit.proof import _production_files, _production_programs, production
 from perfkit.session import explain
 
 pytest_plugins = ["production_server"]
@@ -238,6 +238,39 @@ def test_an_older_server_is_refused(production_engine, monkeypatch):
 
 
 # What comes between.
+
+
+def test_an_open_transaction_stays_open(production_engine):
+    with production_engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE customers SET name = 'x' WHERE id = 1")
+        found = then(connection, rows={"orders": 1e6})
+        kept = connection.exec_driver_sql("SELECT name FROM customers WHERE id = 1").scalar()
+        connection.rollback()
+
+    assert kept == "x"
+    assert found.plan_then is not None
+
+
+def test_a_locked_table_is_not_waited_for(production_engine):
+    with production_engine.connect() as connection:
+        connection.exec_driver_sql("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        found = then(production_engine, rows={"orders": 1e6})
+        connection.rollback()
+
+    assert "pg_dump failed: another session holds a lock" in found.refusal
+
+
+def test_statements_that_fail_in_the_copy_are_counted(production_server):
+    host, port = production_server.partition("host=")[2].split("&port=")
+    address = {"host": host, "port": port, "user": "postgres", "dbname": "postgres"}
+
+    assert _production_programs.restore(address, "SELECT broken;\nSELECT 1;\nSELECT worse;", 18) == 2
+
+
+def test_a_program_that_is_not_there_is_named(production_engine, monkeypatch):
+    monkeypatch.setattr(_production_programs, "_candidates", lambda name: [])
+
+    assert "pg_dump of PostgreSQL 18 is needed" in then(production_engine, rows={"orders": 1e6}).refusal
 
 
 def test_an_interrupt_leaves_no_database(production_engine, monkeypatch):

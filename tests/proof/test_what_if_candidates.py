@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan_builders import node, plan
@@ -260,3 +262,25 @@ def test_at_most_six_are_tried():
     conditions = " AND ".join(f"(o.{name} > 1)" for name in WIDTHS)
 
     assert len(tried(scan(f"({conditions})"))) == 6
+
+
+@given(st.text(), st.text())
+def test_any_condition_and_any_text_is_read_or_left_aside(condition, sql):
+    for design in designs(scan(condition), sql):
+        assert design.what
+
+
+OPERATORS = st.sampled_from(
+    ["=", ">=", "@>", "?", "?|", "&&", "@@", "~~", "~~*", "~", "<>", "->>", "IS NULL"]
+)
+VALUES = st.sampled_from(["'x'::text", "?", "$1", "(InitPlan 1).col1", "ANY (o.note)", "'{}'::jsonb", "7"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["o.note", "lower(o.code)", "o.id"]), OPERATORS, VALUES), max_size=3)
+)
+def test_any_conditions_together_are_read(parts):
+    condition = " AND ".join(f"({left} {operator} {value})" for left, operator, value in parts)
+
+    for design in designs_within(f"({condition})", "jsonb"):
+        assert design.what.startswith("orders ")
