@@ -82,12 +82,7 @@ class Table:
 
     @property
     def shown_name(self) -> str:
-        """The name for a sentence and for SQL: without the schema where it is `public`.
-
-        Each session has a schema of its own for its temporary tables, and knows it as `pg_temp`.
-        """
-        if self.schema.startswith("pg_temp"):
-            return self.name.replace(self.schema, "pg_temp", 1)
+        """The name for a sentence and for SQL: without the schema where it is `public`."""
         return self.name.removeprefix("public.")
 
     @property
