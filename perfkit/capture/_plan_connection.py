@@ -14,6 +14,8 @@ from perfkit.capture.databases.errors import ExplainError, explain_error
 from perfkit.capture.databases.request import INTERNAL
 
 _T = TypeVar("_T")
+# What perfkit asks is not fetched through a cursor in the server, though the connection may prefer that.
+_OWN = {**INTERNAL, "stream_results": False}
 
 
 def on_connection(connectable: object, work: Callable[[Connection], _T]) -> _T:
@@ -45,22 +47,23 @@ def on_connection(connectable: object, work: Callable[[Connection], _T]) -> _T:
 
 
 @contextmanager
-def _tagged(connection: Connection) -> Iterator[None]:
+def tagged(connection: Connection) -> Iterator[None]:
     """perfkit's own statements are marked while they run, so that its collectors do not count them."""
     before = connection.get_execution_options()
-    connection.execution_options(**INTERNAL)
+    connection.execution_options(**_OWN)
     try:
         with _unprepared(connection):
             yield
     finally:
-        connection.execution_options(**{name: before.get(name, False) for name in INTERNAL})
+        connection.execution_options(**{name: before.get(name, False) for name in _OWN})
 
 
 @contextmanager
 def _unprepared(connection: Connection) -> Iterator[None]:
     """psycopg prepares what it sends for the sixth time; what perfkit sends is none of the session's.
 
-    A prepared statement would stay behind, and a pooler in transaction mode would not find it again.
+    A prepared statement would stay behind, and a pooler in transaction mode would not find it again. And it
+    would forget the session's own ones on seeing that something is rolled back.
     """
     driver_connection = _driver_connection(connection)
     if not hasattr(driver_connection, "prepare_threshold"):
@@ -87,7 +90,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
     except SQLAlchemyError as error:
         raise _without_password(explain_error(error), engine) from None
     with connection, _unprepared(connection):
-        yield connection.execution_options(**INTERNAL)
+        yield connection.execution_options(**_OWN)
 
 
 def _without_password(error: ExplainError, engine: Engine) -> ExplainError:
@@ -149,5 +152,5 @@ async def _ask_async(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _
 
 
 def _tagged_work(connection: Connection, work: Callable[[Connection], _T]) -> _T:
-    with _tagged(connection):
+    with tagged(connection):
         return work(connection)

@@ -10,12 +10,22 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from perfkit.capture._plan_connection import on_connection
+from perfkit.capture.auto_explain import Captured
 from perfkit.capture.databases import ExplainError, ExplainRequest, describe_with, explain_with, split_with
 from perfkit.capture.databases.errors import TextStyle
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
+from perfkit.model.query import QuerySpan
 
-__all__ = ["ExplainError", "explain", "explain_samples", "explain_script", "has_several_statements"]
+__all__ = [
+    "ExplainError",
+    "captured_plans",
+    "explain",
+    "explain_samples",
+    "explain_script",
+    "has_several_statements",
+    "unasked",
+]
 
 DEFAULT_TIMEOUT_MS = 30_000.0
 # A statement is given ten times what it took when it was measured, and at least 5 s (reference notes on
@@ -96,6 +106,8 @@ def explain_script(
     def request(statement: str) -> ExplainRequest:
         own = {name: value for name, value in parameters.items() if name in _names(statement)}
         style: TextStyle = "named" if own else "plain"
+        # SQLAlchemy reads `\:` as a colon that begins no name, also in a statement that has none.
+        statement = statement if own else statement.replace("\\:", ":")
         return ExplainRequest(statement, own or None, analyze, timeout_ms, style, analyze_writes)
 
     def explain_each(connection: Connection) -> list[tuple[str, Plan | ExplainError]]:
@@ -142,6 +154,41 @@ def explain_samples(
                 notes.append(_no_plan(sample.statement, result))
     ordered = (plans[sample.fingerprint] for sample in ranked if sample.fingerprint in plans)
     return tuple(ordered), tuple(notes)
+
+
+def captured_plans(
+    samples: Sequence[StatementSample], captured: Captured
+) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """The plans of the run itself, and for what has none there, plans that are asked for now.
+
+    Args:
+        samples: as for `explain_samples`.
+        captured: what auto_explain sent.
+
+    Returns:
+        One plan a shape, the one with the most time first, then those of statements inside functions; and
+        notes.
+    """
+    ranked = _distinct(samples)
+    asked, notes = explain_samples([each for each in ranked if each.fingerprint not in captured.plans])
+    plans = {plan.fingerprint: plan for plan in asked} | {
+        sample.fingerprint: _measured_as(sample, captured.plans[sample.fingerprint])
+        for sample in ranked
+        if sample.fingerprint in captured.plans
+    }
+    ordered = [plans[sample.fingerprint] for sample in ranked if sample.fingerprint in plans]
+    return (*ordered, *captured.nested), (*captured.notes, *notes)
+
+
+def unasked(spans: Iterable[QuerySpan]) -> tuple[str, ...]:
+    """A note on the statements of a block that no engine of SQLAlchemy sent, so that nobody can be asked."""
+    kinds = len({span.fingerprint for span in spans if span.driver != "sqlalchemy"})
+    if not kinds:
+        return ()
+    subject = "1 kind of statement that was" if kinds == 1 else f"{kinds} kinds of statements that were"
+    return (
+        f"No plan for {subject} sent without SQLAlchemy. Give the SQL to %%explain, in a cell of its own.",
+    )
 
 
 def _distinct(samples: Iterable[StatementSample]) -> list[StatementSample]:

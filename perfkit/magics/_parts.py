@@ -20,7 +20,7 @@ class Parts:
     """What to measure; the names and meanings are those of `measure`."""
 
     queries: bool = False
-    plans: bool = False
+    plans: bool | Literal["auto"] = False
     cpu: bool | CpuEngine = False
     memory: bool | Literal["peak", "native"] = False
     functions: tuple[Any, ...] = ()
@@ -30,7 +30,7 @@ class Parts:
         memory = max(self.memory, other.memory, key=_MEMORY.index)
         return Parts(
             queries=self.queries or other.queries,
-            plans=self.plans or other.plans,
+            plans="auto" if "auto" in (self.plans, other.plans) else self.plans or other.plans,
             cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
             functions=self.functions + other.functions,

@@ -60,6 +60,11 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         help="for SQL that writes: execute it to measure it, and roll it back; sequences stay advanced",
     )
     parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="for Python on PostgreSQL, as a superuser: the plans of the run itself, by auto_explain",
+    )
+    parser.add_argument(
         "--prove",
         action="store_true",
         help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
@@ -94,7 +99,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."
         )
-    return Parts(queries=True, plans=True)
+    return Parts(queries=True, plans="auto" if arguments.auto else True)
 
 
 CELL_MAGICS = (

@@ -68,9 +68,11 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    if arguments.auto:
+        raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)
-    rewrite = _rewrite(shell.user_ns, arguments)
-    parameters = _parameters(f"{sql}\n{rewrite or ''}", shell.user_ns)
+    parameters = _parameters(sql, shell.user_ns)
+    rewrite = _rewrite(shell.user_ns, arguments, parameters or {})
     try:
         result = _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
@@ -80,18 +82,24 @@ def explain_cell(shell: Shell, line: str, sql: str) -> None:
     show(result)
 
 
-def _rewrite(namespace: Mapping[str, Any], arguments: argparse.Namespace) -> str | None:
+def _rewrite(
+    namespace: Mapping[str, Any], arguments: argparse.Namespace, parameters: Mapping[str, Any]
+) -> str | None:
     """The SQL text in the variable that `--rewrite` names."""
     if arguments.rewrite is None:
         return None
     if not arguments.prove:
         raise MagicError("%%explain: --rewrite is compared by a proof: add --prove.")
-    text = variable(namespace, arguments.rewrite)
-    if not isinstance(text, str):
+    sql = variable(namespace, arguments.rewrite)
+    if not isinstance(sql, str):
+        kind = type(sql).__name__
+        raise MagicError(f"%%explain: {arguments.rewrite} is of type {kind}; give SQL as text.")
+    more = [name for name in _names(sql) if name not in parameters]
+    if more:
         raise MagicError(
-            f"%%explain: {arguments.rewrite} is of type {type(text).__name__}; give SQL as text."
+            f"%%explain: {arguments.rewrite} uses :{more[0]}, which the SQL of the cell does not."
         )
-    return text
+    return sql
 
 
 def _explained(
@@ -105,7 +113,7 @@ def _explained(
     if not has_several_statements(connectable, sql):
         return explain(
             connectable,
-            sql,
+            _plain(sql, parameters),
             parameters,
             prove=arguments.prove,
             confirm=arguments.yes,
@@ -132,9 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _parameters(sql: str, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
     """The values of the `:name` parameters; they go to the driver beside the text, never into it."""
-    from sqlalchemy import text
-
-    names = list(text(sql).compile().params)
+    names = _names(sql)
     missing = [name for name in names if name not in namespace]
     if missing:
         raise MagicError(
@@ -142,3 +148,15 @@ def _parameters(sql: str, namespace: Mapping[str, Any]) -> dict[str, Any] | None
             rf"or write \:{missing[0]} if the colon is part of the text."
         )
     return {name: namespace[name] for name in names} or None
+
+
+def _names(sql: str) -> list[str]:
+    """The `:name` parameters of a text."""
+    from sqlalchemy import text
+
+    return list(text(sql).compile().params)
+
+
+def _plain(sql: str, parameters: Mapping[str, Any] | None) -> str:
+    """A colon that begins no name is written `\\:`, in a statement without names too."""
+    return sql if parameters else sql.replace("\\:", ":")

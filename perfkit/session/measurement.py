@@ -6,16 +6,18 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from perfkit.capture.auto_explain import AutoExplainCollector, Captured
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.memory import MemoryCollector
 from perfkit.capture.named_functions import Measurable
-from perfkit.capture.plans import explain_samples
+from perfkit.capture.plans import captured_plans, explain_samples, unasked
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.capture.sampling import SamplingCollector
 from perfkit.model.connection import TransactionCounts
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis
 from perfkit.model.memory import MemoryProfile
+from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
 from perfkit.session.result import Result
 from perfkit.views.block import Focus
@@ -45,7 +47,7 @@ class Measurement:
         queries: QueryCollector | None,
         cpu: CpuCollector | SamplingCollector | None,
         memory: MemoryCollector | None,
-        plans: bool,
+        plans: bool | Literal["auto"],
         focus: Focus,
         target_ms: float | None,
     ) -> None:
@@ -53,6 +55,7 @@ class Measurement:
         self.focus: Focus = focus
         self.target_ms = target_ms
         self._queries, self._cpu, self._memory, self._plans = queries, cpu, memory, plans
+        self._auto = AutoExplainCollector() if plans == "auto" else None
         # The profiler innermost, statements outermost: what the others do is in no profile and no peak.
         self._running: list[Any] = []
         self._stopped: dict[object, Any] = {}
@@ -70,7 +73,7 @@ class Measurement:
         """
         self._start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         try:
-            for collector in (self._queries, self._memory, self._cpu):
+            for collector in (self._auto, self._queries, self._memory, self._cpu):
                 if collector is not None:
                     collector.start()
                     self._running.append(collector)
@@ -171,7 +174,7 @@ class Measurement:
     def _stop_collectors(self) -> None:
         if self._cpu is not None:
             self._cpu.halt()  # putting the profile together, below, must not count as the block's memory
-        for collector in (self._memory, self._cpu, self._queries):
+        for collector in (self._memory, self._cpu, self._queries, self._auto):
             if collector in self._running:
                 self._running.remove(collector)
                 self._stopped[collector] = self._stop_one(collector)
@@ -185,11 +188,16 @@ class Measurement:
             self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
             return None
 
+    def _asked_plans(self, log: QueryLog) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+        captured: Captured | None = self._stopped.get(self._auto)
+        asked = explain_samples(log.samples) if captured is None else captured_plans(log.samples, captured)
+        return asked[0], (*asked[1], *unasked(log.spans))
+
     def _trace(self, error: BaseException | None) -> Trace:
         log: QueryLog | None = self._stopped.get(self._queries)
         cpu: CpuProfile | None = self._stopped.get(self._cpu)
         memory: MemoryProfile | None = self._stopped.get(self._memory)
-        plans, plan_notes = explain_samples(log.samples) if log and self._plans else (None, ())
+        plans, plan_notes = self._asked_plans(log) if log and self._plans else (None, ())
         return Trace(
             name=self.name,
             start_time=self._start_time,
@@ -213,7 +221,7 @@ def measure(
     queries: bool = True,
     cpu: bool | CpuEngine = False,
     memory: bool | Literal["peak", "native"] = False,
-    plans: bool = False,
+    plans: bool | Literal["auto"] = False,
     functions: Sequence[Measurable] = (),
     line_times: Sequence[Measurable] = (),
     focus: Focus | None = None,
@@ -229,7 +237,8 @@ def measure(
         memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
             line, which slows allocations several times; `"native"` records instead, by memray, who had
             allocated what at the peak, C code included.
-        plans: ask the database for the plan of each distinct statement after the block.
+        plans: ask the database for the plan of each distinct statement after the block; `"auto"` takes the
+            plans of the run itself where PostgreSQL's auto_explain may be loaded, which needs a superuser.
         functions: functions whose memory is measured line by line.
         line_times: functions that are timed line by line; function times are then sampled.
         focus: what is shown first; by default what was asked for, or all of it.
@@ -240,7 +249,7 @@ def measure(
     """
     parts: dict[Focus, bool] = {
         "queries": queries,
-        "plans": plans,
+        "plans": bool(plans),
         "cpu": bool(cpu or line_times),
         "memory": bool(memory),
     }
@@ -249,7 +258,7 @@ def measure(
     cpu_collector = _cpu_collector(cpu, line_times)
     return Measurement(
         name,
-        queries=QueryCollector(keep_samples=plans) if queries or plans else None,
+        queries=QueryCollector(keep_samples=bool(plans)) if queries or plans else None,
         cpu=cpu_collector,
         memory=(
             MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")

@@ -12,6 +12,7 @@ from perfkit.capture.samples import StatementSample
 from perfkit.model import codec
 from perfkit.model.builders import line, trace
 from perfkit.model.sql_names import quoted
+from perfkit.session import measure
 
 UNREACHABLE = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/shop"
 
@@ -174,6 +175,14 @@ def test_an_idle_connection_is_idle_again(plan_engine):
         assert not connection.in_transaction()
 
 
+def test_a_connection_that_streams_its_results_is_asked_and_streams_on(plan_engine):
+    with plan_engine.connect().execution_options(stream_results=True) as connection:
+        assert explain(connection, "SELECT count(*) FROM orders").analyzed
+        assert connection.get_execution_options()["stream_results"] is True
+        assert "SELECT" in explain(connection.engine, "SELECT 1").query_text
+    assert explain(plan_engine.execution_options(stream_results=True), "SELECT 1").analyzed
+
+
 def test_a_failed_transaction_is_named(plan_engine):
     with plan_engine.connect() as connection:
         with pytest.raises(Exception, match="nothing"):
@@ -318,3 +327,16 @@ def test_every_reserved_word_of_the_server_is_quoted(plan_engine):
         assert all(quoted(word) == f'"{word}"' for (word,) in rows)
     assert quoted("orders") == "orders"
     assert quoted('Say "x"') == '"Say ""x"""'
+
+
+def test_statements_without_sqlalchemy_are_told_to_have_no_plan(plan_engine):
+    with measure("block", plans=True) as block, plan_engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        raw = connection.connection.driver_connection
+        raw.execute("SELECT 2, 3")
+        raw.execute("SELECT 'a'")
+    assert len(block.trace.plans) == 1
+    assert block.trace.notes == (
+        "No plan for 2 kinds of statements that were sent without SQLAlchemy."
+        " Give the SQL to %%explain, in a cell of its own.",
+    )

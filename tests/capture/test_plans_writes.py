@@ -238,6 +238,18 @@ def test_a_write_that_takes_too_long_has_a_plan(engine):
     assert not plan.analyzed
 
 
+def test_what_was_done_before_a_failure_is_named_too(engine):
+    plan = measured(
+        engine,
+        "INSERT INTO children (value) SELECT CASE WHEN i < 500 THEN 20000 + i ELSE 1 END"
+        " FROM generate_series(1, 500) i",
+    )
+    assert not plan.analyzed
+    assert "violates unique constraint" in plan.notes[0]
+    assert "children_id_seq by 500" in plan.notes[1]
+    assert "dead rows until VACUUM (children 500)" in plan.notes[1]
+
+
 def test_autocommit_is_no_danger(engine):
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         assert measured(connection, "DELETE FROM children").analyzed

@@ -83,6 +83,14 @@ def test_explain_of_several_statements_shows_each_and_says_what_has_no_plan(note
     assert "4711" not in json.dumps(ran.bundles[0])
 
 
+@pytest.mark.parametrize("more", ["", "; SELECT 2"])
+def test_an_escaped_colon_is_a_colon(notebook, more):
+    ran = notebook.run(rf"""%%explain kept
+SELECT 'at\:noon' AS a{more}""")
+    assert ran.status == "ok", ran.error
+    assert "at:noon" in notebook.value("kept.plan.query_text")
+
+
 def test_explain_of_several_statements_without_any_plan_is_an_error(notebook):
     ran = notebook.run("%%explain\nCREATE TABLE a (x);\nDROP TABLE a")
     assert ran.status == "error"
@@ -228,3 +236,10 @@ def test_names_are_completed(notebook, typed):
     matches = notebook.value(f"get_ipython().complete('', {typed!r}, {len(typed)})[1]")
     assert len(matches) == 1
     assert matches[0].startswith(typed)
+
+
+def test_explain_by_auto_explain_asks_afterwards_where_it_is_not_to_be_had(notebook):
+    ran = notebook.run(f"%%explain --auto\n{LOOP}")
+    assert ran.status == "ok", ran.error
+    assert len(ran.traces[0]["plans"]) == 1
+    assert "Plans were asked for after the block." in ran.bundles[0]["text/plain"]

@@ -27,11 +27,16 @@ MISTAKES = [
     ("%%explain -e engine\nprint('ran')", "-e is for a cell of SQL, and this cell is Python."),
     ("%%explain --no-analyze\nprint('ran')", "--no-analyze is for a cell of SQL"),
     ("%%explain --analyze-writes\nprint('ran')", "--analyze-writes is for a cell of SQL"),
+    ("%%explain --auto\nSELECT 1", "--auto is for a cell of Python"),
     ("%%explain --prove\nprint('ran')", "--prove is for a cell of SQL"),
     ("%%explain --prove --rewrite other\nprint('ran')", "--prove is for a cell of SQL"),
     ("%%explain --rewrite engine\nSELECT 1", "--rewrite is compared by a proof: add --prove."),
     ("%%explain --prove --rewrite engine\nSELECT 1", "engine is of type Engine; give SQL as text."),
     ("%%explain --prove --rewrite other\nSELECT 1", "The notebook has no variable 'other'."),
+    (
+        "other = 'SELECT :x'\nget_ipython().run_cell_magic('explain', '--prove --rewrite other', 'SELECT 1')",
+        "other uses :x, and the SQL of the cell does not.",
+    ),
     ("%%explain --rows orders=5\nprint('ran')", "--rows is for a cell of SQL"),
     (
         "%%explain --rows orders\nSELECT 1",

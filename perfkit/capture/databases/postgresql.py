@@ -91,31 +91,33 @@ def describe(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
     """The plans with what the catalogue says of their tables; a note where it may not be read."""
     if not any(node.relation_name for plan in plans for node in plan.nodes()):
         return list(plans)
-    with session.undone(connection):
-        try:
+    try:
+        with session.undone(connection):
             session.limit(connection, session.CATALOG_TIMEOUT_MS)
             return with_catalog(connection, plans)
-        except DBAPIError as error:
-            note = f"Nothing is known of the tables: {explain_error(error)}"
-            return [replace(plan, notes=(*plan.notes, note)) for plan in plans]
+    except (DBAPIError, ExplainError) as error:
+        reason = error if isinstance(error, ExplainError) else explain_error(error)
+        note = f"Nothing is known of the tables: {reason}"
+        return [replace(plan, notes=(*plan.notes, note)) for plan in plans]
 
 
 def _measured_write(connection: Connection, request: ExplainRequest) -> Plan:
-    """Execute what may write, roll it back, and say what stays."""
+    """Execute what may write, roll it back, and say what stays, also where it came to no end."""
     with session.undone(connection):
         held = locks.advisory_locks(connection)
-        plain = _ask(connection, request, PLAIN_PREFIX)
-        before = effects.look(connection, plain)
-    try:
-        with session.undone(connection):
+        plan = _ask(connection, request, PLAIN_PREFIX)
+        before = effects.look(connection, plan)
+        session.start_again(connection)
+        note = "Executed, and rolled back: the rows are as they were."
+        try:
             plan = _ask(connection, request, WRITE_PREFIX)
-            return replace(plan, notes=(*plan.notes, *effects.side_effects(connection, before, plan)))
-    except _NotMeasuredError as reason:
-        return replace(plain, notes=(*plain.notes, str(reason)))
-    finally:
-        if not connection.invalidated:
-            with session.undone(connection):
+        except _NotMeasuredError as reason:
+            note = str(reason)
+        finally:
+            if not connection.invalidated:
+                session.start_again(connection)
                 locks.release_new(connection, held)
+        return replace(plan, notes=(*plan.notes, note, *effects.side_effects(connection, before, plan)))
 
 
 def _refuse(keyword: str) -> None:

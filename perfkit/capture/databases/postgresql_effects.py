@@ -84,9 +84,9 @@ def side_effects(connection: Connection, before: Before, plan: Plan) -> tuple[st
     """What the statement did that the rollback will not undo, in sentences, without values.
 
     Args:
-        connection: where it was executed, in the transaction that `look` saw.
+        connection: where it was executed and undone, in the transaction that `look` saw.
         before: what `look` remembered.
-        plan: the measured plan.
+        plan: its plan.
     """
     written = _written(connection, before.written)
     stays = [
@@ -97,7 +97,6 @@ def side_effects(connection: Connection, before: Before, plan: Plan) -> tuple[st
     ]
     may = _outside(connection, before.names, list(written), plan.query_text)
     return (
-        "Executed, and rolled back: the rows are as they were.",
         *([f"A rollback does not undo: {'; '.join(stays)}."] if stays else []),
         *(f"May have acted outside of the transaction: {what}." for what in may),
     )
