@@ -96,10 +96,8 @@ def _rewrite(
         raise MagicError(f"%%explain: {arguments.rewrite} is of type {kind}; give SQL as text.")
     more = [name for name in _names(sql) if name not in parameters]
     if more:
-        raise MagicError(
-            f"%%explain: {arguments.rewrite} uses :{more[0]}, which the SQL of the cell does not."
-        )
-    return sql
+        raise MagicError(f"%%explain: {arguments.rewrite} uses :{more[0]}, and the SQL of the cell does not.")
+    return _plain(sql, parameters)
 
 
 def _explained(
