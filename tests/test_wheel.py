@@ -3,54 +3,18 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+from tests.interpreters import VERSIONS, build_wheel, environment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-        str(ROOT),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-def interpreter(version: str) -> str | None:
-    """A Python of this version that really starts: a shim of a version manager may be there and refuse."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
-    candidates = [
-        shutil.which(f"python{version}"),
-        *Path.home().glob(f".pyenv/versions/{version}.*/bin/python"),
-    ]
-    for candidate in filter(None, candidates):
-        if (
-            subprocess.run(
-                [str(candidate), "-c", "import venv, ssl"], capture_output=True, check=False
-            ).returncode
-            == 0
-        ):
-            return str(candidate)
-    return None
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_brings_notebooks_shop_and_settings_and_no_tests(wheel):
@@ -63,28 +27,15 @@ def test_the_wheel_brings_notebooks_shop_and_settings_and_no_tests(wheel):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_smallest_tour_runs_from_an_empty_environment(wheel, version, tmp_path):
-    python = interpreter(version)
-    if python is None:
+def test_the_smallest_tour_runs_from_an_empty_environment(version, tmp_path, tmp_path_factory):
+    programs = environment(version, tmp_path_factory)
+    if programs is None:
         pytest.skip(f"Python {version} is not on this machine")
-    environment = tmp_path / "env"
-    subprocess.run([python, "-m", "venv", str(environment)], check=True)
-    binaries = environment / venv.EnvBuilder().ensure_directories(environment).bin_name
-    install = [
-        str(binaries / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        str(wheel),
-    ]
-    subprocess.run(install, check=True, capture_output=True)
     tour = tmp_path / "tour"
     # Not in tmp_path: as root, the server's own account could not reach it.
     home = Path(tempfile.mkdtemp(prefix="pk", dir="/tmp" if os.name == "posix" else None))
     try:
-        result = run_tour(binaries / "perfkit", tour, home)
+        result = run_tour(programs / "perfkit", tour, home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

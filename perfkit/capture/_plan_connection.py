@@ -14,6 +14,8 @@ from perfkit.capture.databases.errors import ExplainError, explain_error
 from perfkit.capture.databases.request import INTERNAL
 
 _T = TypeVar("_T")
+# Of SQLAlchemy's own connection before asyncpg; it has no public name.
+_ASYNCPG_CACHE = "_prepared_statement_cache"
 # What perfkit asks is not fetched through a cursor in the server, though the connection may prefer that.
 _OWN = {**INTERNAL, "stream_results": False}
 
@@ -60,27 +62,31 @@ def tagged(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _unprepared(connection: Connection) -> Iterator[None]:
-    """psycopg prepares what it sends for the sixth time; what perfkit sends is none of the session's.
+    """psycopg prepares what it sends for the sixth time, SQLAlchemy for asyncpg everything.
 
-    A prepared statement would stay behind, and a pooler in transaction mode would not find it again. And it
-    would forget the session's own ones on seeing that something is rolled back.
+    What perfkit sends would stay behind in the session, and a pooler in transaction mode would not find it
+    again. And psycopg would forget the session's own ones on seeing that something is rolled back.
     """
-    driver_connection = _driver_connection(connection)
-    if not hasattr(driver_connection, "prepare_threshold"):
+    switch = _prepare_switch(connection)
+    if switch is None:
         yield
         return
-    before, driver_connection.prepare_threshold = driver_connection.prepare_threshold, None
+    before = getattr(*switch)
+    setattr(*switch, None)
     try:
         yield
     finally:
-        driver_connection.prepare_threshold = before
+        setattr(*switch, before)
 
 
-def _driver_connection(connection: Connection) -> Any:
+def _prepare_switch(connection: Connection) -> tuple[Any, str] | None:
+    """The attribute by which it is decided what is prepared and kept; `None` as its value means nothing."""
     try:
-        return connection.connection.driver_connection
+        pooled = connection.connection
     except SQLAlchemyError:
         return None  # it is lost, or its transaction is; what is asked next says so
+    owners = (pooled.driver_connection, "prepare_threshold"), (pooled.dbapi_connection, _ASYNCPG_CACHE)
+    return next((switch for switch in owners if hasattr(*switch)), None)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Looks at one thread's stack again and again, from a thread of its own.
 
+Where the kernel tells of processor time (`perfkit.capture._cpu_ticks`), these looks account for the time in
+which the thread waits, and the kernel's ticks for the time in which it runs. Elsewhere, for both.
+
 While Python code runs, a look comes some 6 ms after the one before: the sampler asks for the interpreter and
 gets it after the switch interval of 5 ms, which is the user's to change. C code that holds the interpreter
 delays it further. So each look stands for the time since the one before, not for a fixed interval. The look
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 
 from perfkit.capture._awaiting import AwaitingTasks, CodePath, waiting_loop
+from perfkit.capture._cpu_ticks import RunClock, cpu_ticks
 
 # Between two looks at a thread that waits. 1 ms tells calls of 10 ms apart at about 1 % of the time.
 INTERVAL_S = 0.001
@@ -23,6 +27,9 @@ _INTERRUPTED_S = 0.002
 _MOST_DEPTH = 2000
 _JOIN_S = 5.0
 Ids = tuple[int, ...]
+_Key = tuple[Ids, tuple[Ids, ...], bool]
+# Seconds, and how many looks.
+_Tallies = dict[_Key, list[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,12 @@ class ThreadSampler:
         self._below_ids = {id(frame) for frame in self._below}
         self._tasks = AwaitingTasks()
         self._codes: dict[int, CodeType] = {}
-        self._tallies: dict[tuple[Ids, tuple[Ids, ...], bool], list[float]] = {}
+        self._tallies: _Tallies = {}
+        self._ticks = cpu_ticks(self._ran)
+        self._clock = RunClock() if self._ticks is not None else None
+        self._running: _Tallies = {}
+        self._waiting: _Tallies = {}
+        self._ran_s = self._last_tick_s = self._last_run_s = self._overrun_s = 0.0
         self._last_s = 0.0
         self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="perfkit sampler", daemon=True)
@@ -59,21 +71,50 @@ class ThreadSampler:
     def start(self) -> None:
         """Begin to look."""
         self._last_s = time.perf_counter()
+        if self._clock is not None:
+            self._last_run_s = self._clock.now_s()
         self._thread.start()
+        if self._ticks is not None and self._clock is not None:
+            self._last_tick_s = self._clock.now_s()
+            self._ran_s = -self._last_tick_s
+            self._ticks.start()
 
     def stop(self) -> None:
         """End the sampler's thread and let the frames go."""
+        if self._ticks is not None and self._clock is not None:
+            self._ticks.stop()
+            self._ran_s += self._clock.now_s()
         self._is_ending = True
         self._thread.join(_JOIN_S)
+        if self._clock is not None:
+            self._clock.close()
         self._below.clear()
         self._below_ids.clear()
 
+    @property
+    def is_biased(self) -> bool:
+        """Whether code that lets go of the interpreter is seen more often than it runs."""
+        return self._ticks is None
+
     def seen(self) -> list[Seen]:
         """What was seen, after `stop`."""
+        if not self._running:  # no ticks, or a block that is shorter than one
+            return self._looks(self._tallies)
+        ticks_s = sum(time_s for time_s, _ in self._running.values())
+        return [*self._looks(self._running, self._ran_s / max(ticks_s, 1e-9)), *self._looks(self._waiting)]
+
+    def _looks(self, tallies: _Tallies, factor: float = 1.0) -> list[Seen]:
         return [
-            Seen(self._path(stack), tuple(map(self._path, waiting)), is_idle, time_s, int(samples))
-            for (stack, waiting, is_idle), (time_s, samples) in self._tallies.items()
+            Seen(self._path(stack), tuple(map(self._path, waiting)), is_idle, time_s * factor, int(samples))
+            for (stack, waiting, is_idle), (time_s, samples) in tallies.items()
         ]
+
+    def _ran(self, frame: FrameType) -> None:
+        """A tick: the thread is running, here."""
+        assert self._clock is not None
+        now_s = self._clock.now_s()
+        _add(self._running, (self._walked(frame), (), False), now_s - self._last_tick_s)
+        self._last_tick_s = now_s
 
     def _run(self) -> None:
         while not self._is_ending:
@@ -93,13 +134,23 @@ class ThreadSampler:
         waiting = tuple(self._ids(path) for path in self._tasks.paths(loop)) if is_idle else ()
         key = (self._walked(frame), waiting, is_idle)
         del frame
-        tally = self._tallies.setdefault(key, [0.0, 0])
         gap_s = now_s - self._last_s
-        tally[0] += gap_s
-        tally[1] += 1
-        if not is_idle:
-            self.longest_gap_s = max(self.longest_gap_s, gap_s)
         self._last_s = now_s
+        _add(self._tallies, key, gap_s)
+        if self._clock is not None:
+            self._waited(key, gap_s, self._clock)
+        elif not is_idle:
+            self.longest_gap_s = max(self.longest_gap_s, gap_s)
+
+    def _waited(self, key: _Key, gap_s: float, clock: RunClock) -> None:
+        """Count what was waiting of the time since the look before."""
+        run_s = clock.now_s()
+        waited_s = gap_s - (run_s - self._last_run_s) - self._overrun_s
+        self._last_run_s = run_s
+        # The two clocks are not read at once: what one look counts too much, the next ones take back.
+        self._overrun_s = max(0.0, -waited_s)
+        if waited_s > 0:
+            _add(self._waiting, key, waited_s)
 
     def _walked(self, innermost: FrameType) -> Ids:
         found: list[int] = []
@@ -129,3 +180,9 @@ def _callers(frame: FrameType) -> list[FrameType]:
         found.append(caller)
         caller = caller.f_back
     return found
+
+
+def _add(tallies: _Tallies, key: _Key, time_s: float) -> None:
+    tally = tallies.setdefault(key, [0.0, 0])
+    tally[0] += time_s
+    tally[1] += 1

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from perfkit.capture._auto_plans import AutoPlans
 from perfkit.capture._plan_connection import tagged
 from perfkit.capture.databases.errors import explain_error
+from perfkit.capture.sqlalchemy_hooks import is_heard
 from perfkit.model.plan import Plan
 
 _SETTINGS = {
@@ -57,14 +58,18 @@ class AutoExplainCollector:
         self._connections: dict[int, tuple[Any, Any]] = {}
         self._transactions: dict[int, Any] = {}
         self._refused: dict[int, str] = {}
+        self._was_silent = False
 
     def start(self) -> None:
         """Listen to every engine of the process."""
+        self._was_silent = not Engine.__dict__.get("_has_events", True)
         event.listen(Engine, "before_cursor_execute", self._before)
 
     def stop(self) -> Captured:
         """Stop listening, and take every setting and handler back."""
         event.remove(Engine, "before_cursor_execute", self._before)
+        if self._was_silent and not is_heard(Engine):
+            Engine._has_events = False  # it stays set otherwise, and costs each later statement
         for driver_connection, handler in self._connections.values():
             driver_connection.remove_notice_handler(handler)
             _switch_off(driver_connection)

@@ -34,7 +34,8 @@ _EVENT_LOOPS = tuple(
 )
 
 
-_OWN, _LIBRARY, _EVENT_LOOP = "own", "library", "event loop"
+# What a frame may belong to. A sender is a library that sends statements on somebody's behalf.
+_OWN, _LIBRARY, _SENDER, _EVENT_LOOP = "own", "library", "sender", "event loop"
 _kinds: dict[str, str] = {}
 _MAX_PATHS = 4096
 
@@ -61,6 +62,7 @@ class Position(NamedTuple):
 
 
 NOWHERE = Position(None, None)
+_NEW: "tuple[_Visit | None, bool]" = (None, True)
 
 
 class _Visit:
@@ -73,31 +75,32 @@ class _Visit:
         self.loop_id: int | None = None
 
 
-class _Mark(_Visit):
-    """What was seen at one frame: by finder and shape, by instruction.
+class _Mark:
+    """What a frame's `f_trace` holds."""
 
-    Most frames see one statement and are gone: the mark is that visit itself, and the tables are made for
-    the second.
-    """
-
-    __slots__ = ("_offset", "_place", "_seen")
-
-    def __init__(self, place: tuple[int, object], offset: int, first_serial: int) -> None:
-        self.first_serial, self.loop_id = first_serial, None
-        self._place, self._offset = place, offset
-        self._seen: dict[tuple[int, object], dict[int, _Visit]] | None = None
+    __slots__ = ()
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         """Do nothing: a debugger that starts inside the block calls this in place of a trace function."""
 
-    def visits(self, place: tuple[int, object]) -> dict[int, _Visit]:
-        """By instruction, what of this finder and shape was seen; empty where nothing was."""
-        if self._seen is None:
-            self._seen = {self._place: {self._offset: self}}
-        visits = self._seen.get(place)
-        if visits is None:
-            visits = self._seen[place] = {}
-        return visits
+
+class _FirstMark(_Mark, tuple[Any, ...]):
+    """What was seen at a frame that sent one statement: its place, instruction and number.
+
+    Most frames are gone after that, and a tuple is made in a fifth of the time of an object.
+    """
+
+    __slots__ = ()
+
+
+class _Marks(_Mark):
+    """What was seen at a frame that sent more: by finder and shape, by instruction."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, first: tuple[Any, ...]) -> None:
+        place, offset, serial = first
+        self.seen: dict[tuple[int, object], dict[int, _Visit]] = {place: {offset: _Visit(serial)}}
 
 
 class LoopFinder:
@@ -127,9 +130,9 @@ class LoopFinder:
         """
         call: FrameType | None = None
         place = (self._token, key)
-        for own, entered in _user_frames(frame):
+        for own, entered, innermost in _user_frames(frame):
             if entered is not None:
-                sender = _sender(frame) if is_access and call is None else entered
+                sender = innermost if is_access and call is None and innermost else entered
                 if sender is not entered and not self._visit(sender, place, serial)[1]:
                     return self._position(own, None)  # eager loading, called by another library
                 visit, is_new = self._visit(entered, place, serial)
@@ -174,20 +177,27 @@ class LoopFinder:
                     frame.f_trace = None
 
     def _visit(self, frame: FrameType, place: tuple[int, object], serial: int) -> tuple[_Visit | None, bool]:
-        """What is known of this frame and shape; `(None, False)` where another line of it sent the shape."""
+        """What is known of this frame and shape.
+
+        Returns:
+            `(None, True)` where nothing is, `(None, False)` where another line of it sent the shape.
+        """
         mark: Any = frame.f_trace
         if mark is None:
-            mark = frame.f_trace = _Mark(place, frame.f_lasti, serial)
-            return mark, True
-        if type(mark) is not _Mark:
-            return _Visit(serial), True  # a debugger traces this frame: its mark is not ours to change
-        visits, offset = mark.visits(place), frame.f_lasti
+            frame.f_trace = _FirstMark((place, frame.f_lasti, serial))
+            return _NEW
+        if type(mark) is _FirstMark:
+            mark = frame.f_trace = _Marks(mark)
+        elif type(mark) is not _Marks:
+            return _NEW  # a debugger traces this frame: its mark is not ours to change
+        offset, visits = frame.f_lasti, mark.seen.get(place)
+        if visits is None:
+            mark.seen[place] = {offset: _Visit(serial)}
+            return _NEW
         known = visits.get(offset)
-        if known is not None:
-            return known, False
-        is_new = not visits
-        visits[offset] = visit = _Visit(serial)
-        return (visit, True) if is_new else (None, False)
+        if known is None:
+            visits[offset] = _Visit(serial)
+        return known, False
 
     def _prove(self, visit: _Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
@@ -198,27 +208,22 @@ class LoopFinder:
         return visit.loop_id
 
 
-def _sender(frame: FrameType | None) -> FrameType:
-    """The frame through which the library that sends was entered: the outermost of the innermost run."""
-    assert frame is not None
-    while frame.f_back is not None and _is_sender(frame.f_back):
-        frame = frame.f_back
-    return frame
-
-
-def _is_sender(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith(_SENDERS)
-
-
 def _at(frame: FrameType) -> Instruction:
     return Instruction(frame.f_code, frame.f_lasti)
 
 
-def _user_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, FrameType | None]]:
-    """The user's frames from here outwards, each with the library's frame that it called, if it did."""
+def _user_frames(
+    frame: FrameType | None,
+) -> Iterator[tuple[FrameType, FrameType | None, FrameType | None]]:
+    """The user's frames from here outwards, each with the library's frames that it called, if it did.
+
+    The first of the two is the library's outermost. The second is the outermost frame of the library that
+    sends, where another library, a template say, stands between.
+    """
     entered: FrameType | None = None
+    sender = innermost = frame
+    kinds, before = _kinds, _SENDER
     greenlet: Any = None
-    kinds = _kinds
     for _ in range(_MAX_FRAMES):
         if frame is None:
             greenlet = _outer_greenlet(greenlet)
@@ -226,24 +231,37 @@ def _user_frames(frame: FrameType | None) -> Iterator[tuple[FrameType, FrameType
                 return
             frame = greenlet.gr_frame
             continue
-        path = frame.f_code.co_filename
-        kind = kinds.get(path) or _kind(path)
-        if kind is _LIBRARY:
+        kind = kinds.get(frame.f_code.co_filename) or _kind(frame)
+        if kind is _SENDER:
             entered = frame
+            if before is _SENDER:
+                sender = frame
+        elif kind is _LIBRARY:
+            entered = frame
+            if frame is not innermost:
+                before = kind
         elif kind is _EVENT_LOOP:
             return
         else:
-            yield frame, entered
-            entered = None
+            yield frame, entered, sender or entered
+            entered, sender, before = None, None, _SENDER
         frame = frame.f_back
 
 
-def _kind(path: str) -> str:
-    """Whose code a file holds; remembered, because every statement asks for every frame above it."""
+def _kind(frame: FrameType) -> str:
+    """Whose code a frame runs; remembered by file, because every statement asks for every frame above it."""
     if len(_kinds) > _MAX_PATHS:
         _kinds.clear()
-    kind = _OWN if is_user_file(path) else _LIBRARY
-    _kinds[path] = kind = _EVENT_LOOP if path.endswith(_EVENT_LOOPS) else kind
+    path = frame.f_code.co_filename
+    if path.endswith(_EVENT_LOOPS):
+        kind = _EVENT_LOOP
+    elif is_user_file(path):
+        kind = _OWN
+    else:
+        kind = _SENDER if str(frame.f_globals.get("__name__")).startswith(_SENDERS) else _LIBRARY
+        if path.startswith("<"):
+            return kind  # `<string>` is the path of whatever was generated, by any library
+    _kinds[path] = kind
     return kind
 
 

@@ -76,7 +76,8 @@ class Recorder:
         self._parameter_names = ParameterNames()
         self._connections: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
         self._connection_numbers = itertools.count(1)
-        self._samples: dict[str, StatementSample] | None = {} if keep_samples else None
+        self.keeps_samples = keep_samples
+        self._samples: dict[str, StatementSample] = {}
         self._notes: dict[str, None] = {}
 
     def look_around(self) -> None:
@@ -119,9 +120,11 @@ class Recorder:
             parameters: the driver's own; only a name for them is kept.
             connection: the driver's connection; only a number for it is kept.
         """
-        task = _current_task()
+        # `current_task` raises where no loop runs, at five times the cost of asking first.
+        task = None if asyncio._get_running_loop() is None else asyncio.current_task()
         record.thread_id = threading.get_ident()
-        record.task_id = task.get_name() if task else None
+        if task is not None:
+            record.task_id = task.get_name()
         record.is_background = self._background.covers(record.thread_id, task)
         record.parameters = digest(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
@@ -139,8 +142,8 @@ class Recorder:
     def sample(
         self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool, context: Any
     ) -> None:
-        """Keep the first statement of its shape, if samples are wanted."""
-        if self._samples is not None and record.shape_source not in self._samples:
+        """Keep the first statement of its shape; asked for only where `keeps_samples`."""
+        if record.shape_source not in self._samples:
             in_cursor = bool(getattr(context, "_is_server_side", False))
             self._samples[record.shape_source] = StatementSample(
                 "", statement, parameters, engine, executemany, in_cursor=in_cursor
@@ -263,8 +266,6 @@ class Recorder:
         )
 
     def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:
-        if not self._samples:
-            return ()
         groups: dict[str, list[QuerySpan]] = {}
         for span in spans:
             groups.setdefault(span.fingerprint, []).append(span)
@@ -276,9 +277,3 @@ class Recorder:
             sample.executions, sample.call_site = len(members), members[0].call_site
             sample.total_ms = sum(span.duration_ms for span in members)
         return tuple(self._samples.values())
-
-
-def _current_task() -> "asyncio.Task[Any] | None":
-    if asyncio._get_running_loop() is None:  # current_task raises, at five times the cost
-        return None
-    return asyncio.current_task()

@@ -21,6 +21,10 @@ _WORTH_A_NOTE = 0.01
 _WORTH_A_NOTE_S = 0.0005
 # The switch interval is 5 ms; ten times that is no chance.
 _LONG_GAP_S = 0.05
+_BIASED = (
+    "Code that lets go of the interpreter, such as database drivers, is seen more often here than it runs: "
+    "this system or thread has no timer that could tell. The cProfile engine measures it."
+)
 _BUILT_INS = "Built-in functions are not seen: their time is that of the function that called them."
 _LOOP_FILES = ("runners.py", "base_events.py", "events.py")
 
@@ -145,6 +149,8 @@ def _notes(sampler: ThreadSampler, seen: list[Seen], moments: list[Moments], wal
             f"{_ms(sampler.longest_gap_s)} passed between two samples: C code or another thread held the "
             "interpreter. That time is given to what ran when it ended, or shortly after."
         )
+    if sampler.is_biased:
+        yield _BIASED
     yield _BUILT_INS
 
 

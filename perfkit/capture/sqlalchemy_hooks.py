@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
 
-from perfkit.capture.orm import orm_load
+from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder, TransactionKind
 from perfkit.capture.rows import count_rows
@@ -29,6 +29,7 @@ class SqlalchemyHooks:
         self.at_work: dict[int, _Work] = {}
         # Begins, commits and rollbacks that we counted and the driver has still to send.
         self.framing: dict[int, TransactionKind] = {}
+        self._known_loads: KnownLoads = {}
         self._listeners: list[tuple[str, Any]] = []
         self._silent: list[Any] = []
 
@@ -48,8 +49,9 @@ class SqlalchemyHooks:
             event.remove(Engine, name, function)
         self.at_work.clear()
         self.framing.clear()
+        self._known_loads.clear()
         for cls in self._silent:
-            if not _is_heard(cls):
+            if not is_heard(cls):
                 cls._has_events = False
         self._silent.clear()
 
@@ -81,27 +83,35 @@ class SqlalchemyHooks:
         executemany: bool,
     ) -> None:
         """Count the statement, then look around. Whatever goes wrong here is ours, never the user's."""
-        driver_connection = _driver_connection(connection)
-        if connection.get_execution_options().get(INTERNAL_OPTION):
-            self._leave_to_us(None, connection, cursor, driver_connection)
+        dialect, recorder = connection.dialect, self._recorder
+        # The connection's and the statement's own, merged.
+        options = connection.get_execution_options() if context is None else context.execution_options
+        if options.get(INTERNAL_OPTION):
+            self._leave_to_us(None, connection, cursor)
             return
         compiled = getattr(context, "compiled", None)
         # The compiled text is the same however long a list is, and whatever a comment hook appends.
         shape_source = compiled.string if compiled is not None else statement
-        record = self._recorder.new(shape_source, connection.dialect.name, "sqlalchemy")
-        if connection.dialect.is_async:
-            self._leave_to_us(record, connection, cursor, driver_connection)
+        record = recorder.new(shape_source, dialect.name, "sqlalchemy")
+        if dialect.is_async:
+            self._leave_to_us(record, connection, cursor)
         else:
             self.at_work[id(cursor)] = (record, cursor, None)
         try:
             record.context_id = id(context)
-            record.load = orm_load(context)
+            if LOAD_OPTIONS in options:  # a statement of the ORM
+                record.load = orm_load(context, self._known_loads)
             if executemany and isinstance(parameters, list | tuple):
                 record.batch_size = len(parameters)
-            self._recorder.describe(
+            # PEP 249's optional extension; an async driver's cursor names SQLAlchemy's stand-in there.
+            driver_connection = None if dialect.is_async else getattr(cursor, "connection", None)
+            if driver_connection is None:
+                driver_connection = _driver_connection(connection)
+            recorder.describe(
                 record, sys._getframe(1), None if executemany else parameters, driver_connection
             )
-            self._recorder.sample(record, statement, parameters, connection.engine, executemany, context)
+            if recorder.keeps_samples:
+                recorder.sample(record, statement, parameters, connection.engine, executemany, context)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
@@ -137,12 +147,10 @@ class SqlalchemyHooks:
             record.end = perf_counter()
             record.error_type = type(failure.original_exception).__name__
 
-    def _leave_to_us(
-        self, record: Record | None, connection: Connection, cursor: Any, driver_connection: Any
-    ) -> None:
+    def _leave_to_us(self, record: Record | None, connection: Connection, cursor: Any) -> None:
         """Tell the driver's hook, if it has one, that this statement is counted here."""
         if connection.dialect.is_async:
-            key = id(driver_connection)
+            key = id(_driver_connection(connection))
             self.at_work[id(cursor)] = self.at_work[key] = (record, cursor, key)
         else:
             self.at_work[id(cursor)] = (record, cursor, None)
@@ -154,7 +162,7 @@ class SqlalchemyHooks:
         return record
 
 
-def _is_heard(cls: Any) -> bool:
+def is_heard(cls: Any) -> bool:
     """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
     names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
     return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)

@@ -45,6 +45,25 @@ def table_rows(text: str) -> tuple[str, float]:
     raise argparse.ArgumentTypeError(f"{text!r} is no size; give a table and its rows: orders=50_000_000")
 
 
+def add_proof(parser: argparse.ArgumentParser) -> None:
+    """Let what would help a statement be tried."""
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
+    )
+    parser.add_argument(
+        "--rewrite",
+        metavar="NAME",
+        help="with --prove: the variable with another SQL text for the same result, to compare and measure",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --prove, --rows or --stats: also where the server is not perfkit's lab, and over 1 GB",
+    )
+
+
 def add_sizes(parser: argparse.ArgumentParser) -> None:
     """Let a plan be asked for at another size."""
     parser.add_argument(

@@ -9,7 +9,7 @@ from perfkit.magics._magic import CellMagic
 from perfkit.magics._rewrite import ATTRIBUTE, CellRewriter
 from perfkit.magics._seal import SealLastExpression
 from perfkit.magics.cells import CELL_MAGICS
-from perfkit.magics.explain_sql import explain_cell, is_sql
+from perfkit.magics.explain_sql import explain_cell, is_python
 from perfkit.magics.lines import COMPARE, VERIFY, LineMagic
 from perfkit.magics.pyspy import PYSPY
 from perfkit.magics.status import Status, status
@@ -77,9 +77,9 @@ class Extension:
         self._hidden[kind, name] = table.get(name)
         table[name] = unexpanded(function)
 
-    def _measures(self, name: str, body: str) -> bool:
-        """Whether `%%name` above this body measures Python, so that the cell is to be rewritten."""
-        return name in self._cell_magics and not (name == "explain" and is_sql(body))
+    def _measures(self, name: str, line: str, body: str) -> bool:
+        """Whether `%%name line` above this body measures Python, so that the cell is to be rewritten."""
+        return name in self._cell_magics and (name != "explain" or is_python(line, body))
 
     def _as_cell_magic(self, magic: CellMagic) -> Magic:
         """The magic as IPython knows it: for completion, help, SQL, and callers without a cell to rewrite."""
@@ -87,7 +87,7 @@ class Extension:
         def function(line: str, cell: str) -> None:
             if not self._body(cell).strip():
                 raise MagicError(f"{magic.typed}: the cell is empty. Write the code to measure below it.")
-            if not self._measures(magic.name, cell):
+            if not self._measures(magic.name, line, cell):
                 explain_cell(self._shell, line, cell)
                 return
             parse_line(magic.parser(), magic.typed, line)

@@ -17,13 +17,14 @@ class CellRewriter:
     """Replaces the leading lines `%%name arguments` by one call and leaves the number of lines as it is.
 
     Args:
-        is_ours: told the name of a magic and the text below it, says whether the text is Python to measure.
+        is_ours: told the name of a magic, its arguments and the text below it, says whether that is Python
+            to measure.
     """
 
     # Completeness of a cell that is being typed is for IPython to judge, which knows how for `%%`.
     has_side_effects = True
 
-    def __init__(self, is_ours: Callable[[str, str], bool]) -> None:
+    def __init__(self, is_ours: Callable[[str, str, str], bool]) -> None:
         self._is_ours = is_ours
 
     def __call__(self, lines: list[str]) -> list[str]:
@@ -48,7 +49,7 @@ class CellRewriter:
             if heads and not line.strip():
                 continue
             match = _HEAD.match(line)
-            if not match or not self._is_ours(match[1], "".join(lines[index + 1 :])):
+            if not match or not self._is_ours(match[1], match[2] or "", "".join(lines[index + 1 :])):
                 return heads, index if heads and line.startswith("%%") else start
             heads.append(f"{match[1]} {match[2] or ''}".rstrip())
             start = index + 1

@@ -2,7 +2,8 @@
 
 import argparse
 
-from perfkit.magics._arguments import add_name, add_sizes, add_target, statement_count
+from perfkit.magics._against import add_against, comparison, look_up_before
+from perfkit.magics._arguments import add_name, add_proof, add_sizes, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
@@ -65,21 +66,13 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         help="for Python on PostgreSQL, as a superuser: the plans of the run itself, by auto_explain",
     )
     parser.add_argument(
-        "--prove",
+        "--plan",
         action="store_true",
-        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
+        help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
     )
-    parser.add_argument(
-        "--rewrite",
-        metavar="NAME",
-        help="with --prove: the variable with another SQL text for the same result, to compare and measure",
-    )
+    add_proof(parser)
     add_sizes(parser)
-    parser.add_argument(
-        "--yes",
-        action="store_true",
-        help="with --prove, --rows or --stats: also where the server is not perfkit's lab, and over 1 GB",
-    )
+    add_against(parser)
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
@@ -99,6 +92,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             f"%%explain: {option} is for a cell of SQL, and this cell is Python.\n"
             "Without it, the plan of every statement that the cell sends is shown."
         )
+    look_up_before(shell, arguments)
     return Parts(queries=True, plans="auto" if arguments.auto else True)
 
 
@@ -114,9 +108,10 @@ CELL_MAGICS = (
     CellMagic(
         "explain",
         "plans",
-        "Show the plan of the SQL in the cell, or of every statement that the Python in the cell sends.",
+        "Show the plan of the SQL in the cell, of all statements that its Python sends, or a pasted plan.",
         explain_arguments,
         _explain,
+        follow=comparison,
     ),
     PROFILE,
     MEMTRACE,

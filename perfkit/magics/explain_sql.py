@@ -1,4 +1,4 @@
-"""`%%explain` on a cell of SQL.
+"""`%%explain` on a cell of SQL, or of a plan.
 
 The body is SQL when it starts, after SQL comments, as a statement of SQL does and is not valid Python. So
 `with open(path) as file: …` is Python, `WITH recent AS (SELECT …) …` is SQL, and so is a cell with a mistake
@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfkit.capture.plans import ExplainError, has_several_statements
+from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._namespace import the_engine, variable
 from perfkit.magics.cells import explain_arguments
+from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
+from perfkit.model.plan_paste import looks_like_plan
 from perfkit.session import Result, explain, explain_script
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
@@ -56,30 +59,52 @@ def _is_python(text: str) -> bool:
     return not (isinstance(only, ast.AnnAssign) and only.value is None)
 
 
-def explain_cell(shell: Shell, line: str, sql: str) -> None:
-    """Show the plan of the SQL in a cell.
+def is_python(line: str, body: str) -> bool:
+    """Whether `%%explain` has Python to run, given its arguments and the text below it.
+
+    A plan in JSON is an expression of Python too, but one that nobody writes to run it. An empty cell is
+    taken for Python, whose magic says what is missing.
+    """
+    if not body.strip():
+        return True
+    if wants_plan(line) or is_sql(body):
+        return False
+    is_plan = looks_like_plan(body) and ('"Node Type"' in body or not _is_python(body))
+    return not is_plan
+
+
+def explain_cell(shell: Shell, line: str, body: str) -> None:
+    """Show the plan of the SQL in a cell, or the plan that is pasted there.
 
     Args:
         shell: whose variables are the engine and the values of `:name` parameters.
         line: the arguments of `%%explain`.
-        sql: the body of the cell.
+        body: the text below it.
 
     Raises:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    look_up_before(shell, arguments)
+    result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
+    if arguments.name:
+        shell.push({arguments.name: result})
+    show(result)
+    for item in comparison(result, arguments):
+        show(item)
+
+
+def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
+    refuse_plan_without_option(sql)
     if arguments.auto:
         raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
     rewrite = _rewrite(shell.user_ns, arguments, parameters or {})
     try:
-        result = _explained(connectable, sql, parameters, arguments, rewrite)
+        return _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
-    if arguments.name:
-        shell.push({arguments.name: result})
-    show(result)
 
 
 def _rewrite(

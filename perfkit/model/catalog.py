@@ -22,6 +22,11 @@ class Column:
     collation: str | None = None
     is_nullable: bool = True
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text: a cast to `text` changes neither its values nor their order."""
+        return self.type_name.startswith(("text", "character", "varchar", "citext", "name"))
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -61,7 +66,9 @@ class Table:
 
     `rows` and `pages` are the planner's, -1 where nobody counted. `live_rows`, `dead_rows` and
     `modified_rows` (since the last ANALYZE) are the statistics collector's, `None` where it knows nothing.
-    `is_analyzed` says whether statistics were ever collected.
+    `is_analyzed` says whether statistics were ever collected. Of a partition, `parent` is the table it is
+    part of, qualified and quoted, `partition_key` how that is divided, such as `RANGE (created_at)`, and
+    `partition_count` into how many.
     """
 
     name: str
@@ -79,6 +86,9 @@ class Table:
     modified_rows: float | None = None
     is_analyzed: bool | None = None
     has_extended_statistics: bool = False
+    parent: str | None = None
+    partition_key: str | None = None
+    partition_count: int | None = None
 
     @property
     def shown_name(self) -> str:
@@ -104,3 +114,10 @@ class Table:
     def column(self, name: str) -> Column | None:
         """The column of this name, as the catalogue writes it."""
         return next((column for column in self.columns if column.name == name), None)
+
+    def distinct_count(self, name: str) -> float | None:
+        """How many different values a column has, by the statistics; `None` where nobody counted."""
+        known = self.column(name)
+        if known is None or known.distinct is None:
+            return None
+        return known.distinct if known.distinct >= 0 else -known.distinct * max(self.rows, 0.0)

@@ -42,12 +42,27 @@ def index_candidate(plan: Plan, scan: PlanNode) -> IndexCandidate | None:
     Returns:
         The candidate, `None` where no condition compares a plain column with a value.
     """
-    arms = filter_arms(scan)
+    return index_for_arms(scan, filter_arms(scan), _wanted_order(plan, scan))
+
+
+def index_for_arms(
+    scan: PlanNode, arms: tuple[Arm, ...], wanted: tuple[SortColumn, ...] = ()
+) -> IndexCandidate | None:
+    """Choose the columns of an index for conditions that AND joins.
+
+    Args:
+        scan: a scan of the table.
+        arms: the conditions.
+        wanted: the order of the rows; it counts where a condition of equality stands before it.
+
+    Returns:
+        The candidate, `None` where no condition compares a plain column with a value.
+    """
     equal = _columns(arms, "equality")
     ranges = [column for column in _columns(arms, "range") if column not in equal]
     if not scan.relation_name or not (equal or ranges):
         return None
-    order = [key for key in _wanted_order(plan, scan) if key.column not in equal] if equal else []
+    order = [key for key in wanted if key.column not in equal] if equal else []
     sorted_names = [key.column for key in order]
     columns = [*equal, *_directed(order), *[name for name in ranges if name not in sorted_names][:1]]
     used = {*equal, *sorted_names, *ranges[:1]}

@@ -85,6 +85,7 @@ class Plan:
     alternatives: tuple[AlternativePlan, ...] = ()
     after_query_ms: float = field(default=0.0, init=False, repr=False, compare=False)
     parents: Mapping[int, PlanNode] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _nodes: tuple[PlanNode, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """A node's own share depends on the whole tree: the plan holds copies that know theirs."""
@@ -93,16 +94,18 @@ class Plan:
         shares = iter(result.shares)
         object.__setattr__(self, "root", _with_shares(self.root, shares))
         object.__setattr__(self, "after_query_ms", result.after_query_ms)
-        parents = {child.node_id: node for node in self.nodes() for child in node.children}
+        # Every rule about plans goes through the nodes: sixty walks of a tree cost more than one tuple.
+        object.__setattr__(self, "_nodes", tuple(self.root.walk()))
+        parents = {child.node_id: node for node in self._nodes for child in node.children}
         object.__setattr__(self, "parents", parents)
 
     def nodes(self) -> Iterator[PlanNode]:
         """Every node, in reading order."""
-        return self.root.walk()
+        return iter(self._nodes)
 
     def node(self, node_id: int) -> PlanNode:
         """The node with this number; `KeyError` where there is none."""
-        for node in self.nodes():
+        for node in self._nodes:
             if node.node_id == node_id:
                 return node
         raise KeyError(node_id)

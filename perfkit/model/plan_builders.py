@@ -5,7 +5,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from perfkit.model.builders import trace
+from perfkit.model.catalog import ForeignKey, Index, Table
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
 
 _FIELDS = frozenset(item.name for item in fields(PlanNode))
@@ -55,10 +57,27 @@ def plan(root: PlanNode, *, query_text: str = "SELECT 1", **said: Any) -> Plan:
     return Plan("postgresql", query_text, _numbered(root, numbers), analyzed=True, **{**defaults, **said})
 
 
-def planned_trace(*roots: PlanNode, **said: Any) -> Trace:
+def example_table(name: str, *, rows: float = 1000.0, **said: Any) -> Table:
+    """What the catalogue says of a table: by default nothing but its rows, 100 of them on a page."""
+    pages = max(0, round(rows / 100))
+    defaults = {"pages": pages, "size_bytes": pages * 8192, "relation_name": name, "schema": "public"}
+    known: dict[str, Any] = {"kind": "r", "is_partition": False, "columns": (), "indexes": (), **defaults}
+    return Table(f"public.{quoted(name)}", rows, **{**known, **said})
+
+
+def planned_trace(
+    *roots: PlanNode, tables: tuple[Table, ...] = (), foreign_keys: tuple[ForeignKey, ...] = (), **said: Any
+) -> Trace:
     """A block that sent one statement for each of these plans, and did nothing else."""
-    plans = tuple(plan(root) for root in roots)
+    plans = tuple(plan(root, tables=tables, foreign_keys=foreign_keys) for root in roots)
     return trace(plans=plans, duration_ms=sum(item.duration_ms or 0.0 for item in plans), **said)
+
+
+def example_index(name: str, *keys: str, method: str = "btree", **said: Any) -> Index:
+    """What the catalogue says of an index: by default valid, over all rows, and ascending in all keys."""
+    same: dict[str, Any] = {"opclasses": ("",) * len(keys), "descending": (False,) * len(keys)}
+    known: dict[str, Any] = {"is_valid": True, "predicate": None, "include": (), **same}
+    return Index(name, method, keys=keys, **{**known, **said})
 
 
 def _related(children: tuple[PlanNode, ...]) -> Iterator[PlanNode]:

@@ -62,13 +62,25 @@ def filter_arms(node: PlanNode) -> tuple[Arm, ...]:
         One arm for each condition that AND joins; nothing where there is no filter or it cannot be read.
     """
     text = node.attributes.get("Filter")
-    if not isinstance(text, str) or len(text) > _MAX_CHARACTERS:
-        return ()
+    tree = parsed_condition(text) if isinstance(text, str) else None
+    return () if tree is None else tuple(_arm(item, node) for item in _conjuncts(tree))
+
+
+def parsed_condition(text: str) -> Any:
+    """The tree of a condition, or of a part of one, as a plan writes it.
+
+    Args:
+        text: what stands in the plan. Values that were left out become `$1`, sub-queries a function.
+
+    Returns:
+        sqlglot's tree, `None` where it cannot be read.
+    """
+    if len(text) > _MAX_CHARACTERS:
+        return None
     try:
-        tree = sqlglot.parse_one(_FOREIGN.sub(_readable, text), dialect="postgres")
+        return sqlglot.parse_one(_FOREIGN.sub(_readable, text), dialect="postgres")
     except (SqlglotError, RecursionError):
-        return ()
-    return tuple(_arm(item, node) for item in _conjuncts(tree))
+        return None
 
 
 def _readable(match: re.Match[str]) -> str:

@@ -1,7 +1,6 @@
 """PostgreSQL's `EXPLAIN (FORMAT JSON)` to a `Plan`."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -12,7 +11,8 @@ MAX_DEPTH = 220
 # The planner clamps rows at 1e100 (MAXIMUM_ROWCOUNT in costsize.c); anything beyond is damage.
 MAX_NUMBER = 1e101
 
-_TEXT_FIELDS = {
+# The fields of a node that have a name of their own in `PlanNode`, by the database's name.
+TEXT_FIELDS = {
     "Parent Relationship": "parent_relationship",
     "Subplan Name": "subplan_name",
     "Schema": "schema",
@@ -20,7 +20,7 @@ _TEXT_FIELDS = {
     "Alias": "alias",
     "Index Name": "index_name",
 }
-_NUMBER_FIELDS = {
+NUMBER_FIELDS = {
     "Startup Cost": "startup_cost",
     "Total Cost": "total_cost",
     "Plan Rows": "plan_rows",
@@ -29,7 +29,7 @@ _NUMBER_FIELDS = {
     "Actual Rows": "actual_rows",
     "Rows Removed by Filter": "rows_removed_by_filter",
 }
-_COUNT_FIELDS = {
+COUNT_FIELDS = {
     "Plan Width": "plan_width",
     "Actual Loops": "actual_loops",
     "Shared Hit Blocks": "shared_hit_blocks",
@@ -37,12 +37,22 @@ _COUNT_FIELDS = {
     "Temp Read Blocks": "temp_read_blocks",
     "Temp Written Blocks": "temp_written_blocks",
 }
-_NAMED = {"Node Type", "Plans", *_TEXT_FIELDS, *_NUMBER_FIELDS, *_COUNT_FIELDS}
+_NAMED = {"Node Type", "Plans", *TEXT_FIELDS, *NUMBER_FIELDS, *COUNT_FIELDS}
 _STATEMENT_NAMED = {"Plan", "Planning Time", "Execution Time", "Triggers", "Settings"}
 
 
 class PlanFormatError(ValueError):
-    """What was given is not a plan that can be read; the message says in one line what is wrong."""
+    """What was given is not a plan that can be read; the message says in one line what is wrong.
+
+    `reason` is the part of the message that says it; `place` and `key` lead to the value, where one is wrong:
+    "Plan.0.1" is the second input of the first input of the root.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", place: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
+        self.place = place
+        self.key = key
 
 
 def read_postgresql_plan(data: object, query_text: str = "") -> Plan:
@@ -70,13 +80,14 @@ def read_postgresql_plan(data: object, query_text: str = "") -> Plan:
         triggers=_triggers(statement.get("Triggers")),
         serialization_time_ms=_nested_number(statement, "Serialization", "Time"),
         jit_time_ms=_nested_number(statement, "JIT", "Timing", "Total"),
-        settings=_object(statement.get("Settings", {}), '"Settings"'),
+        settings=_json(_object(statement.get("Settings", {}), '"Settings"'), '"Settings"'),
         attributes={key: _json(item, key) for key, item in statement.items() if key not in _STATEMENT_NAMED},
     )
 
 
-def _fail(reason: str) -> NoReturn:
-    raise PlanFormatError(f"This is not a PostgreSQL plan in JSON: {reason}.") from None
+def _fail(reason: str, place: str = "", key: str = "") -> NoReturn:
+    message = f"This is not a PostgreSQL plan: {reason}."
+    raise PlanFormatError(message, reason=reason, place=place, key=key) from None
 
 
 def _decoded(data: object) -> object:
@@ -117,13 +128,13 @@ class _NodeReader:
         node_id, self._count = self._count, self._count + 1
         plans = raw.get("Plans", [])
         if not isinstance(plans, list | tuple):
-            _fail(f'"Plans" of {place} is not a list')
-        fields: dict[str, Any] = {name: _text(raw, key, place) for key, name in _TEXT_FIELDS.items()}
-        fields |= {name: _number(raw, key, place) for key, name in _NUMBER_FIELDS.items()}
-        fields |= {name: _count(raw, key, place) for key, name in _COUNT_FIELDS.items()}
+            _fail(f'"Plans" of {place} is not a list', place, "Plans")
+        fields: dict[str, Any] = {name: _text(raw, key, place) for key, name in TEXT_FIELDS.items()}
+        fields |= {name: _number(raw, key, place) for key, name in NUMBER_FIELDS.items()}
+        fields |= {name: _count(raw, key, place) for key, name in COUNT_FIELDS.items()}
         return PlanNode(
             node_id=node_id,
-            node_type=_text(raw, "Node Type", place) or _fail(f'"Node Type" of {place} is missing'),
+            node_type=_text(raw, "Node Type", place) or _fail(f'"Node Type" of {place} is missing', place),
             children=tuple([self.read(item, f"{place}.{i}", depth + 1) for i, item in enumerate(plans)]),
             attributes={key: _json(item, place) for key, item in raw.items() if key not in _NAMED},
             **fields,
@@ -139,7 +150,7 @@ def _object(value: object, place: str) -> Mapping[str, Any]:
 def _text(raw: Mapping[str, Any], key: str, place: str) -> str | None:
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        _fail(f'"{key}" of {place} is {_kind(value)} where text belongs')
+        _fail(f'"{key}" of {place} is {_kind(value)} where text belongs', place, key)
     return value
 
 
@@ -148,9 +159,9 @@ def _number(raw: Mapping[str, Any], key: str, place: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _fail(f'"{key}" of {place} is {_kind(value)} where a number belongs')
+        _fail(f'"{key}" of {place} is {_kind(value)} where a number belongs', place, key)
     if not 0 <= value <= MAX_NUMBER:
-        _fail(f'"{key}" of {place} is out of range')
+        _fail(f'"{key}" of {place} is out of range', place, key)
     return float(value)
 
 
@@ -159,7 +170,7 @@ def _count(raw: Mapping[str, Any], key: str, place: str) -> int | None:
     if value is None:
         return None
     if value != int(value):
-        _fail(f'"{key}" of {place} is not a whole number')
+        _fail(f'"{key}" of {place} is not a whole number', place, key)
     return int(raw[key])
 
 
@@ -194,11 +205,8 @@ def _json(value: object, place: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):
-        return (
-            value
-            if math.isfinite(value) and abs(value) <= MAX_NUMBER
-            else _fail(f"a number of {place} is out of range")
-        )
+        # Not a number and infinity are never within it.
+        return value if abs(value) <= MAX_NUMBER else _fail(f"a number of {place} is out of range", place)
     if depth < 20 and isinstance(value, list | tuple):
         return [_json(item, place, depth + 1) for item in value]
     if depth < 20 and isinstance(value, Mapping):

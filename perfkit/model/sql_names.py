@@ -18,6 +18,15 @@ _RESERVED = frozenset(
 )
 
 
+def unquoted(name: str) -> str:
+    """The name as the catalog has it.
+
+    Args:
+        name: as it stands in a statement, with or without double quotes.
+    """
+    return name[1:-1].replace('""', '"') if name.startswith('"') and name.endswith('"') else name
+
+
 def quoted(name: str) -> str:
     """The name as it must stand in a statement.
 

@@ -26,6 +26,7 @@ _NEVER_WANTED = ("base", "meta")
 _SCROLLS = re.compile(r"overflow(-x|-y)?\s*:\s*(auto|scroll)")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _OWN_COLOURS = re.compile(r"(?:^|[;{\s\"'])(?:background(?:-color)?|color):(?!\s*(?:inherit|transparent))")
+_CARD = re.compile(r'\s*<div [^>]*data-perfkit="card"')
 SNAKEVIZ = 'iframe[data-perfkit="snakeviz"]'
 
 
@@ -67,6 +68,11 @@ def parse_text(markup: str, label: str) -> BeautifulSoup:
 def has_own_colours(markup: str) -> bool:
     """Whether markup sets literal colours, which were chosen for a white page."""
     return _OWN_COLOURS.search(markup) is not None
+
+
+def is_card(markup: str) -> bool:
+    """Whether markup is a result of perfkit's, whose colours are for every page."""
+    return _CARD.match(markup) is not None
 
 
 def _parse(markup: str) -> BeautifulSoup:

@@ -11,7 +11,7 @@ from bs4 import Tag
 from markupsafe import Markup
 
 from perfkit.report.cells import CellPlace, code_cells, tags, without_secrets
-from perfkit.report.fragments import Fragment, has_own_colours, parse_text, tidy_output
+from perfkit.report.fragments import Fragment, has_own_colours, is_card, parse_text, tidy_output
 from perfkit.report.highlight import highlight_cell, terminal_markup
 from perfkit.report.markdown import latex_output, render_markdown
 
@@ -176,7 +176,7 @@ def _rich_output(data: Mapping[str, Any], label: str) -> _Shown | None:
     """The richest form that a page without requests and foreign scripts can show."""
     if "text/html" in data:
         markup = _text(data["text/html"])
-        ours = any(mime.startswith("application/vnd.perfkit.") for mime in data)
+        ours = any(mime.startswith("application/vnd.perfkit.") for mime in data) or is_card(markup)
         return tidy_output(markup, label), "html", not ours and has_own_colours(markup)
     return _markdown_or_picture(data, label) or _plain(data)
 

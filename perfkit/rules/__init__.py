@@ -48,10 +48,10 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
         found = tuple(with_proof(item, trace) for item in rule.check(trace)) if rule.can_judge(trace) else ()
         findings.extend(found)
         results.append(RuleResult(rule.code, rule.name, _verdict(rule, trace, found)))
-    return Diagnosis(tuple(sorted(_without_echoes(findings), key=_rank)), tuple(results))
+    return Diagnosis(tuple(sorted(_without_echoes(findings, trace), key=_rank)), tuple(results))
 
 
-def _without_echoes(findings: list[Finding]) -> list[Finding]:
+def _without_echoes(findings: list[Finding], trace: Trace) -> list[Finding]:
     """One root cause is one finding: drop what a rule of a lower code already explains.
 
     Two findings are the same when at least 80 % of the later one's statements are among the earlier one's
@@ -60,7 +60,7 @@ def _without_echoes(findings: list[Finding]) -> list[Finding]:
     kept: list[Finding] = []
     for finding in sorted(findings, key=lambda finding: finding.rule in SYMPTOMS):
         mine = set(finding.offenders)
-        if not any(_explains(other, finding, mine) for other in kept):
+        if not any(_explains(other, finding, mine) or _plans(other, finding, trace) for other in kept):
             kept.append(finding)
     yielding = {rule.name: rule.yields_to for rule in all_rules()}
     return [finding for finding in kept if not _is_symptom(finding, kept, yielding.get(finding.rule, ()))]
@@ -68,8 +68,9 @@ def _without_echoes(findings: list[Finding]) -> list[Finding]:
 
 def _is_symptom(finding: Finding, findings: list[Finding], causes: tuple[str, ...]) -> bool:
     """Whether a rule that this one yields to speaks about the same node of the same plan."""
+    node = finding.offenders[:1]
     return finding.plan is not None and any(
-        other.rule in causes and other.plan == finding.plan and other.offenders[:1] == finding.offenders[:1]
+        other.rule in causes and other.plan == finding.plan and set(node) & set(other.offenders)
         for other in findings
     )
 
@@ -78,6 +79,14 @@ def _explains(earlier: Finding, later: Finding, offenders: set[int]) -> bool:
     if earlier.plan is not None or later.plan is not None or earlier.rule == later.rule or not offenders:
         return False
     return len(offenders.intersection(earlier.offenders)) >= ECHO_SHARE * len(offenders)
+
+
+def _plans(cause: Finding, symptom: Finding, trace: Trace) -> bool:
+    """Whether a finding about a plan says why the statements of the other one are slow."""
+    if symptom.rule not in SYMPTOMS or cause.plan is None or cause.severity == "info" or not trace.plans:
+        return False
+    shape = trace.plans[cause.plan].fingerprint
+    return all((trace.queries or ())[index].fingerprint == shape for index in symptom.offenders)
 
 
 def _verdict(rule: Rule, trace: Trace, found: tuple[Finding, ...]) -> Verdict:

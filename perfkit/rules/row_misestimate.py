@@ -10,16 +10,16 @@ Why is this slow
     of hashing once. The statement may be fast on today's data and fall over on tomorrow's.
 
 Example
-    SELECT * FROM addresses WHERE city = 'Springfield' AND zip = '62701'
-    The planner multiplies both shares as if city and zip had nothing to do with each other: it expects
-    one row where 93 come.
+    SELECT * FROM orders WHERE status = 'open' AND created_at > '2026-01-01'
+    Nearly all open orders are new. The planner multiplies both shares as if status and date had nothing to
+    do with each other: it expects 75 rows where 1,500 come.
 
 Use instead
-    ANALYZE addresses;
-    if the table changed much since its statistics were taken. If the estimate stays wrong, for columns
-    that depend on each other:
-    CREATE STATISTICS addresses_city_zip (dependencies) ON city, zip FROM addresses; ANALYZE addresses;
-    For one skewed column: ALTER TABLE … ALTER COLUMN … SET STATISTICS 1000; then ANALYZE.
+    ANALYZE orders;
+    if the table changed much since its statistics were taken. For a skewed column, finer statistics:
+    ALTER TABLE orders ALTER COLUMN status SET STATISTICS 1000; ANALYZE orders;
+    No statistics tell how a range of one column goes with the values of another. Where that is the reason,
+    only another statement helps, or a plan that does not hang on the number.
 
 Thresholds
     min_factor (10): how many times too few or too many rows were expected; pgMustard, pev2 and depesz all
@@ -31,34 +31,31 @@ Thresholds
 Stays silent when
     The node never ran. A LIMIT, a semi-join, a merge join or a sub-query that wants one row stopped it
     early: the estimate is for all rows. BitmapAnd and BitmapOr, for which PostgreSQL reports no rows.
-    Changes of a table, functions and recursive queries, for which it can only guess. The node and what
-    uses its rows take less than 1 ms or 2 % of the execution.
+    Changes of a table, functions and recursive queries, for which it can only guess. A join whose rows are
+    the result: nothing was decided by their number. The node and what
+    uses its rows take less than 1 ms or 2 % of the execution. Another rule knows why: columns that depend on
+    each other, stale statistics, an expression without statistics.
 """
 
 from collections.abc import Iterator
 
-from perfkit.model.finding import Finding, Severity
+from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_conditions import filter_arms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, table_name
-from perfkit.model.plan_shape import cut_short, feeds_nested_loop
-from perfkit.model.sql_names import quoted
+from perfkit.model.plan_estimates import (
+    estimate_evidence,
+    estimate_saving_ms,
+    estimate_severity,
+    estimate_words,
+    wrong_estimates,
+)
+from perfkit.model.plan_savings import measured_plans, saving_in_block
+from perfkit.model.plan_scans import scan_arms
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
 CODE, NAME = "PK202", "row-misestimate"
-# They return no rows of their own, or nobody can know how many.
-_UNKNOWABLE = frozenset(
-    {
-        "BitmapAnd", "BitmapOr", "ModifyTable", "Function Scan", "Table Function Scan", "ProjectSet",
-        "Recursive Union", "WorkTable Scan", "Foreign Scan", "Memoize",
-    }
-)  # fmt: skip
-# A nested loop that takes a third of the time and ran its inner side a thousand times is where a wrong
-# estimate hurts (reference notes on EXPLAIN, rule 34).
-_LOOP_ROWS, _LOOP_SHARE = 1000, 0.3
 
 
 def row_misestimate(
@@ -72,103 +69,53 @@ def row_misestimate(
         min_difference: difference in rows over all loops.
         min_rows: the larger side, a loop.
     """
-    for number, plan, duration_ms in measured_plans(trace):
-        early = cut_short(plan)
-        wrong = {
-            item.node_id: item
-            for item in plan.nodes()
-            if item.node_id not in early
-            and _is_wrong(item, min_factor, min_rows)
-            and (_difference(item) >= min_difference or feeds_nested_loop(plan, item))
-        }
-        for item in wrong.values():
-            below = (child.node_id for child in item.walk() if child is not item)
-            if not any(child in wrong for child in below) and is_worth_a_line(
-                _at_stake(plan, item), duration_ms
-            ):
-                yield _finding(number, plan, item)
+    for number, plan, _ in measured_plans(trace):
+        wrong = wrong_estimates(plan, min_factor=min_factor, min_difference=min_difference, min_rows=min_rows)
+        for item in wrong:
+            yield _finding(trace, number, plan, item)
 
 
-def _is_wrong(item: PlanNode, min_factor: float, min_rows: float) -> bool:
-    if item.node_type in _UNKNOWABLE or (item.node_type == "CTE Scan" and "Filter" not in item.attributes):
-        return False
-    larger = max(item.actual_rows or 0.0, item.plan_rows or 0.0)
-    return larger >= min_rows and (item.row_estimate_factor or 0.0) >= min_factor
-
-
-def _difference(item: PlanNode) -> float:
-    return abs((item.actual_rows or 0.0) - (item.plan_rows or 0.0)) * (item.actual_loops or 0)
-
-
-def _at_stake(plan: Plan, item: PlanNode) -> float:
-    """The time of the node that uses these rows, chosen by the estimate: milliseconds."""
-    above = plan.parents.get(item.node_id, item)
-    return above.total_time_ms or 0.0
-
-
-def _finding(number: int, plan: Plan, item: PlanNode) -> Finding:
-    expected, actual = item.plan_rows or 0.0, item.actual_rows or 0.0
-    direction = "more" if actual > expected else "fewer"
-    each = " a loop" if (item.actual_loops or 0) > 1 else ""
-    times = f"{item.row_estimate_factor or 0.0:,.0f} times {direction} rows than expected"
+def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode) -> Finding:
+    saving_ms = estimate_saving_ms(plan, item)
     return Finding(
         code=CODE,
         rule=NAME,
-        severity=_severity(plan, item),
-        message=f"{table_name(item)}: {times} ({actual:,.0f} instead of {expected:,.0f}{each}).",
+        severity=estimate_severity(plan, item),
+        message=estimate_words(item),
         advice=_advice(item),
         refutation=(
-            "Refuted if the plan stays the same with a right estimate. What it would save cannot be said "
-            "before the planner has chosen again."
+            "Refuted if the plan stays the same with a right estimate. What it would save is sure only when "
+            "the planner has chosen again."
         ),
         confidence=0.7,
         location=plan.call_site,
         offenders=(item.node_id,),
         plan=number,
-        evidence=_evidence(plan, item),
+        saving_ms=None if saving_ms is None else saving_in_block(saving_ms, plan, trace),
+        evidence=estimate_evidence(plan, item),
     )
 
 
-def _severity(plan: Plan, item: PlanNode) -> Severity:
-    loop = feeds_nested_loop(plan, item)
-    inner = loop.children[1] if loop is not None and len(loop.children) > 1 else None
-    if loop is None or inner is None or (inner.actual_loops or 0) < _LOOP_ROWS:
-        return "info"
-    return "worth it" if (loop.total_time_ms or 0.0) >= _LOOP_SHARE * (plan.duration_ms or 0.0) else "info"
-
-
 def _advice(item: PlanNode) -> str:
-    tables = dict.fromkeys(relation(scan) for scan in item.walk() if scan.relation_name)
-    words = ["Refresh the statistics, then explain the statement again."]
-    statements = [f"ANALYZE {table};" for table in tables]
-    columns = _dependent_columns(item)
-    if columns:
-        words.append("If the estimate stays wrong, tell the planner that the columns depend on each other.")
-        table, plain = relation(item), [column.strip('"') for column in columns]
-        name = quoted("_".join([item.relation_name or "", *plain])[:60])
+    columns = list(dict.fromkeys(arm.column for arm in scan_arms(item) if arm.column))
+    words = "Refresh the statistics, then explain the statement again."
+    statements = [f"ANALYZE {name};" for name in dict.fromkeys(map(relation, _scans(item)))]
+    if len(columns) == 1:
+        words += " If the estimate stays wrong, collect finer statistics of the column."
         statements += [
-            f"CREATE STATISTICS {name} (dependencies) ON {', '.join(columns)} FROM {table};",
-            f"ANALYZE {table};",
+            f"ALTER TABLE {relation(item)} ALTER COLUMN {columns[0]} SET STATISTICS 1000;",
+            f"ANALYZE {relation(item)};",
         ]
-    return "\n".join([" ".join(words), *statements])
+    elif columns:
+        words += (
+            f" If the estimate stays wrong, the conditions on {' and '.join(columns)} go together, which the "
+            "planner does not know: no statistics tell it how a range depends on another column."
+        )
+    return "\n".join([words, *statements])
 
 
-def _dependent_columns(item: PlanNode) -> list[str]:
-    """Columns compared for equality where more rows came than independent columns would give."""
-    if not item.relation_name or (item.actual_rows or 0.0) <= (item.plan_rows or 0.0):
-        return []
-    columns = dict.fromkeys(arm.column for arm in filter_arms(item) if arm.kind == "equality" and arm.column)
-    return list(columns) if len(columns) > 1 else []
-
-
-def _evidence(plan: Plan, item: PlanNode) -> tuple[str, ...]:
-    found = []
-    if item.attributes.get("Filter"):
-        found.append(f"Filter: {item.attributes['Filter']}")
-    loop = feeds_nested_loop(plan, item)
-    if loop is not None:
-        found.append(f"Its rows feed a nested loop that took {loop.total_time_ms or 0.0:,.1f} ms.")
-    return tuple(found)
+def _scans(item: PlanNode) -> Iterator[PlanNode]:
+    return (scan for scan in item.walk() if scan.relation_name)
 
 
 _WRONG = node(
@@ -181,6 +128,16 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=row_misestimate,
+    yields_to=(
+        "correlated-columns",
+        "stale-statistics",
+        "default-selectivity",
+        "nested-loop-misestimate",
+        "function-on-column",
+        "cast-on-column",
+        "parameter-type-cast",
+        "json-predicate",
+    ),
     fires_on=(
         planned_trace(node("Nested Loop", _WRONG, _PROBE, ms=260, rows=20_000, planned=40)),
         planned_trace(node("Sort", _WRONG, ms=60, rows=20_000, planned=40)),

@@ -125,6 +125,18 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=selective_seq_scan,
+    yields_to=(
+        "seq-scan-in-loop",
+        "partitions-not-pruned",
+        "correlated-subplan",
+        "parameter-type-cast",
+        "cast-on-column",
+        "function-on-column",
+        "like-prefix",
+        "like-infix",
+        "json-predicate",
+        "or-across-columns",
+    ),
     fires_on=(
         planned_trace(_SCAN),
         # Three processes share the table: each threw away a third.

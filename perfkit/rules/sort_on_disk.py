@@ -12,10 +12,9 @@ Example
     Every column of every order is sorted: 119 MB on disk.
 
 Use instead
-    Sort less: only the columns that are needed, a filter or a LIMIT before the sort. Where the order is
-    that of plain columns of one table and only the first rows are needed, an index in that order needs no
-    sort at all. Only then give this one transaction more memory: SET LOCAL work_mem = '64MB'. Not the
-    server: every sort and hash of every connection may take as much.
+    Sort less: only the columns that are needed, a filter or a LIMIT before the sort. Only then give this one
+    transaction more memory: SET LOCAL work_mem = '64MB'. Not the server: every sort and hash of every
+    connection may take as much.
 
 Thresholds
     min_disk_kb (1): kilobytes on disk from which it is a finding. Any spill counts, as in pev2 and depesz.
@@ -23,28 +22,24 @@ Thresholds
 
 Stays silent when
     The sort fits into memory, keeps only the first rows (top-N heapsort), or never ran. Sorting itself
-    takes too little of the time. A hash or another node spills: that has other remedies.
+    takes too little of the time. An index can give the rows in this order: then no sort is needed. A hash or
+    another node spills: that has other remedies.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perfkit.model.finding import Finding
-from perfkit.model.index_candidate import ordering, relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_conditions import sort_columns
+from perfkit.model.plan_memory import memory_advice, temporary_file_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
-from perfkit.model.plan_shape import is_limited, scan_below
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK203", "sort-on-disk"
 # Rows take more room in memory than on disk: 1.5 to 3 times in our measurements of three sorts.
 _MEMORY_FACTOR = 3
-# More than this for one sort is more than most servers can spare.
-_MAX_MEMORY_MB = 256
 # What memory alone saved in the same measurements on a fast disk: 0 to 18 % of the sort.
 _MEMORY_SAVING = 0.15
 
@@ -58,10 +53,9 @@ def sort_on_disk(trace: Trace, *, min_disk_kb: float = 1.0) -> Iterator[Finding]
     """
     for number, plan, duration_ms in measured_plans(trace):
         for sort in plan.nodes():
-            disk_kb = (
-                _disk_kb(sort) if sort.executed and sort.node_type in ("Sort", "Incremental Sort") else 0.0
-            )
-            if disk_kb >= min_disk_kb and is_worth_a_line(_saving_ms(plan, sort), duration_ms):
+            is_sort = sort.executed and sort.node_type in ("Sort", "Incremental Sort")
+            disk_kb = _disk_kb(sort) if is_sort else 0.0
+            if disk_kb >= max(1.0, min_disk_kb) and is_worth_a_line(_saving_ms(sort), duration_ms):
                 yield _finding(trace, number, plan, sort, disk_kb)
 
 
@@ -86,35 +80,26 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _saving_ms(plan: Plan, sort: PlanNode) -> float:
-    """All of the sort where an index gives the few rows that are wanted, else what memory alone saves."""
-    own = sort.self_time_ms or 0.0
-    return own if is_limited(plan, sort) and _index_columns(sort) else own * _MEMORY_SAVING
-
-
-def _index_columns(sort: PlanNode) -> tuple[str, ...]:
-    """Columns of an index that has this order, empty where no index on plain columns can have it."""
-    scan = scan_below(sort)
-    keys = sort.attributes.get("Sort Key")
-    if scan is None or not isinstance(keys, list):
-        return ()
-    columns = sort_columns(sort, scan)
-    return ordering(columns) if len(columns) == len(keys) else ()
+def _saving_ms(sort: PlanNode) -> float:
+    """What the files took, where that was timed, else what memory alone saved elsewhere."""
+    file_ms = temporary_file_ms(sort)
+    return (sort.self_time_ms or 0.0) * _MEMORY_SAVING if file_ms is None else file_ms
 
 
 def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: float) -> Finding:
-    saving_ms = saving_in_block(_saving_ms(plan, sort), plan, trace)
-    columns = _index_columns(sort)
+    saving_ms = saving_in_block(_saving_ms(sort), plan, trace)
     disk_mb = disk_kb * 1024 / 1e6
+    words, *memory = memory_advice(disk_kb * _MEMORY_FACTOR)
+    less = "Sort less: fewer columns, a filter or a LIMIT before the sort."
     return Finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace),
         message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_mb:,.1f} MB on disk.",
-        advice=_advice(sort, columns, disk_kb),
+        advice="\n".join([f"{less} {words}", *memory]),
         refutation=(
             "Refuted if the statement is as slow with the sort in memory: then the sort itself is the cost, "
-            "not the disk. An index in this order is used only where few rows or few columns are wanted."
+            "not the disk."
         ),
         confidence=0.6,
         location=plan.call_site,
@@ -125,22 +110,6 @@ def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: flo
             f"The sort itself took {sort.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
         ),
     )
-
-
-def _advice(sort: PlanNode, columns: tuple[str, ...], disk_kb: float) -> str:
-    lines = ["Sort less: fewer columns, a filter or a LIMIT before the sort."]
-    statements = []
-    scan = scan_below(sort)
-    if columns and scan is not None:
-        lines.append("With a LIMIT, an index in this order needs no sort (suggested, not proved).")
-        statements.append(f"CREATE INDEX ON {relation(scan)} ({', '.join(columns)});")
-    memory_mb = max(1, math.ceil(disk_kb * _MEMORY_FACTOR / 1024))
-    if memory_mb <= _MAX_MEMORY_MB:
-        lines.append("Else give this transaction more memory.")
-        statements.append(f"SET LOCAL work_mem = '{memory_mb}MB';")
-    else:
-        lines.append(f"It would take about {memory_mb:,} MB of memory, more than one sort should have.")
-    return "\n".join([" ".join(lines), *statements])
 
 
 def _sort(key: str, *, ms: float = 168, **said: Any) -> PlanNode:
@@ -156,6 +125,7 @@ RULE = Rule(
     name=NAME,
     requires="plans",
     check=sort_on_disk,
+    yields_to=("avoidable-sort", "distinct-sort", "window-top1", "union-dedup"),
     fires_on=(
         planned_trace(_sort("orders.created_at")),
         planned_trace(_sort("(lower(orders.city))")),

@@ -7,6 +7,8 @@ from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain, explain_script
 from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
 from perfkit.session.memory_diff import MemoryDiff
+from perfkit.session.pasting import read_plan
+from perfkit.session.plan_comparison import PlanComparison
 from perfkit.session.profile_diff import ProfileDiff
 from perfkit.session.profile_files import checked_target, read_profile
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
@@ -22,6 +24,7 @@ __all__ = [
     "Measurement",
     "MeasurementNotEndedError",
     "MemoryDiff",
+    "PlanComparison",
     "ProfileDiff",
     "ProfileFileError",
     "PySpyError",
@@ -36,6 +39,7 @@ __all__ = [
     "load",
     "log_slow",
     "measure",
+    "read_plan",
     "read_profile",
     "record_process",
     "save",

@@ -10,10 +10,11 @@ from perfkit.model import codec
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
+from perfkit.model.plan_writer import plan_json
 from perfkit.model.production import ProductionPlan
 from perfkit.model.trace import Trace
 from perfkit.model.what_if import Proof
-from perfkit.views import block, cpu, table
+from perfkit.views import block, cpu, plan_tree, table
 from perfkit.views.block import Focus
 
 if TYPE_CHECKING:
@@ -47,9 +48,31 @@ class Result:
     @property
     def plan(self) -> Plan:
         """The first plan; raises `LookupError` where the block holds none."""
-        if not self.trace.plans:
-            raise LookupError("This block holds no query plan. Use perfkit.explain or %%explain.")
-        return self.trace.plans[0]
+        return self._plan(0)
+
+    def plan_json(self, number: int = 0) -> str:
+        """A plan as PostgreSQL's JSON, to paste into pev2 or another viewer. Bound values stay hidden.
+
+        Args:
+            number: of the plan, where the block holds several; they stand in the order of the report.
+
+        Raises:
+            LookupError: where there is no such plan, or it is not PostgreSQL's.
+        """
+        return plan_json(self._plan(number))
+
+    def plan_frame(self, number: int = 0) -> "pandas.DataFrame":
+        """One row a node of a plan, in reading order; times in milliseconds, rows over all loops.
+
+        Args:
+            number: of the plan, where the block holds several; they stand in the order of the report.
+
+        Raises:
+            LookupError: where there is no such plan.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(plan_tree.rows(self._plan(number)))
 
     @property
     def proofs(self) -> tuple[Proof, ...]:
@@ -97,6 +120,14 @@ class Result:
         from perfkit.session.profile_files import save_profile
 
         return save_profile(self._profile, path, name=self.trace.name)
+
+    def _plan(self, number: int) -> Plan:
+        plans = self.trace.plans
+        if not plans:
+            raise LookupError("This block holds no query plan. Use perfkit.explain or %%explain.")
+        if not 0 <= number < len(plans):
+            raise LookupError(f"There is no plan {number}; this block holds plans 0 to {len(plans) - 1}.")
+        return plans[number]
 
     @property
     def _profile(self) -> CpuProfile:

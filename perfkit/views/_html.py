@@ -1,9 +1,10 @@
 """The few HTML pieces that every view is made of.
 
-JupyterLab shows an untrusted notebook's stored output sanitised: `<style>`, `<svg>`, `<script>`, `id` and
-CSS variables are gone; literal inline styles, tables, `<details>` and data-URI pictures stay. So everything
-here is literal and inline, and every colour reads on white and on black: greys are translucent, text takes
-the page's colour, and strong colours carry their own background.
+JupyterLab shows an untrusted notebook's stored output sanitised: `<style>`, `<svg>`, `<script>`, `id`, CSS
+variables and font weights that are no multiple of 100 are gone; literal inline styles, flex boxes, tables,
+`<details>` and data-URI pictures stay. So everything here is literal and inline, and every colour reads on
+white and on black: greys are translucent, text takes the page's colour, and strong colours carry their own
+background.
 """
 
 import base64
@@ -26,6 +27,8 @@ PILLS = {
     "bad": ("#b42318", "#ffffff"),
     "neutral": ("#5b6470", "#ffffff"),
 }
+# By this the report knows that an output is made for light and for dark pages.
+CARD = {"data-perfkit": "card"}
 BAR = "#3f7fbf"
 BAR_STRONG = "#c8601a"
 
@@ -78,18 +81,18 @@ def card(*parts: Content) -> Html:
         f"{FONT};font-size:13px;line-height:1.5;max-width:1080px;border:1px solid {LINE}",
         "border-radius:8px;padding:14px 16px;margin:4px 0",
     )
-    return tag("div", join(parts), style)
+    return tag("div", join(parts), style, **CARD)
 
 
 def heading(text: Content, note: Content = "") -> Html:
     """The title line of a card, with a quiet remark after it."""
     quiet = tag("span", note, f"font-weight:400;margin-left:10px;{MUTED}") if note else ""
-    return tag("div", join([text, quiet]), "font-size:15px;font-weight:650;margin:0 0 8px")
+    return tag("div", join([text, quiet]), "font-size:15px;font-weight:600;margin:0 0 8px")
 
 
 def section(text: Content) -> Html:
     """The title of a part within a card."""
-    return tag("div", text, "font-weight:650;margin:14px 0 6px")
+    return tag("div", text, "font-weight:600;margin:14px 0 6px")
 
 
 def pill(text: str, kind: str = "neutral") -> Html:
@@ -110,7 +113,7 @@ def tiles(pairs: Iterable[tuple[Content, Content]]) -> Html:
             "div",
             join(
                 [
-                    tag("div", value, "font-size:19px;font-weight:650"),
+                    tag("div", value, "font-size:19px;font-weight:600"),
                     tag("div", label, f"font-size:12px;{MUTED}"),
                 ]
             ),
@@ -130,10 +133,10 @@ def code(text: str) -> Html:
 
 
 def code_block(text: Content) -> Html:
-    """Code on lines of its own; long lines scroll."""
+    """Code on lines of its own; long lines scroll, and so do very many."""
     style = css(
         f"{MONO};font-size:12px;line-height:1.45;background:{SHADE};color:inherit",
-        "padding:8px 10px;border-radius:6px;margin:6px 0;overflow-x:auto;white-space:pre",
+        "padding:8px 10px;border-radius:6px;margin:6px 0;max-height:260px;overflow:auto;white-space:pre",
     )
     return tag("pre", text, style)
 

@@ -1,10 +1,10 @@
 """What the views say about one node of a plan, in words."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.views._format import megabytes
+from perfkit.views._format import megabytes, milliseconds
+from perfkit.views._plan_conditions import telling
 
 # What a reader wants to see first, in this order; two of them are shown beside the node.
 _CONDITIONS = (
@@ -16,13 +16,14 @@ _REMOVED = {
     "Recheck Cond": "Rows Removed by Index Recheck",
 }
 _SHOWN_CONDITIONS = 2
-_SHOWN_CHARACTERS = 200
 _BLOCK_BYTES = 8192
 _STRATEGIES = {"Hashed": "HashAggregate", "Sorted": "GroupAggregate", "Mixed": "MixedAggregate"}
 # A factor below this is daily life; pev2 and depesz mark ten.
 MARKED_FACTOR = 10.0
 # Shares of the execution time from which depesz colours a node.
 STRONG_SHARE = 0.5
+# Below it two decimals of a millisecond say nothing.
+_LEAST_SHOWN_MS = 0.005
 
 
 def title(node: PlanNode) -> str:
@@ -54,47 +55,40 @@ def _action(node: PlanNode) -> str:
     return f"Parallel {name}" if said.get("Parallel Aware") is True else name
 
 
-def conditions(node: PlanNode) -> list[str]:
-    """The conditions that decide what the node reads and returns, with the rows that they threw away."""
-    lines: list[str] = []
+def conditions(node: PlanNode) -> dict[str, str]:
+    """What decides which rows the node reads and returns, two of it at most.
+
+    Args:
+        node: of any plan.
+
+    Returns:
+        The part of each condition that tells, by the database's name for it.
+    """
+    found: dict[str, str] = {}
     for key in _CONDITIONS:
         value = node.attributes.get(key)
-        if (
-            not value
-            or len(lines) == _SHOWN_CONDITIONS
-            or (key == "Recheck Cond" and not _removed(node, key))
-        ):
+        if not value or (key == "Recheck Cond" and not _removed(node, key)):
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        lines.append(f"{key}: {short(_bare(text, node), _SHOWN_CHARACTERS)}{_thrown_away(node, key)}")
-    return lines
+        found[key] = telling(text, node.alias or node.relation_name)
+        if len(found) == _SHOWN_CONDITIONS:
+            break
+    return found
 
 
-def _bare(text: str, node: PlanNode) -> str:
-    """Without the table's name before each column, where the node reads but one table."""
-    name = node.alias or node.relation_name
-    if name:
-        text = re.sub(rf'(?<![\w".]){re.escape(name)}\.', "", text)
-    return text[1:-1] if text.startswith("(") and text.endswith(")") and _one_pair(text) else text
+def condition_lines(node: PlanNode, shown: Mapping[str, str] | None = None) -> list[str]:
+    """The conditions, each on a line with the rows that it threw away.
 
-
-def _one_pair(text: str) -> bool:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and position < len(text) - 1:
-            return False
-    return True
-
-
-def short(text: str, length: int) -> str:
-    """The text, cut in the middle where it is longer than `length` characters."""
-    if len(text) <= length:
-        return text
-    return f"{text[: length * 2 // 3]} … {text[-length // 3 :]}"
+    Args:
+        node: of any plan.
+        shown: what `conditions` returned for it, where that is at hand.
+    """
+    found = conditions(node) if shown is None else shown
+    return [f"{key}: {text}{_thrown_away(node, key)}" for key, text in found.items()]
 
 
 def _removed(node: PlanNode, key: str) -> float:
+    """Rows that this condition threw away, over all loops."""
     if key == "Filter":
         return node.total_rows_removed or 0.0
     value = node.attributes.get(_REMOVED.get(key, ""))
@@ -102,8 +96,8 @@ def _removed(node: PlanNode, key: str) -> float:
 
 
 def _thrown_away(node: PlanNode, key: str) -> str:
-    removed = _removed(node, key)
-    return f" — threw away {count(removed)} rows" if removed else ""
+    rows = _removed(node, key)
+    return f" — threw away {count(rows)} rows" if rows else ""
 
 
 def spills(node: PlanNode) -> Iterator[str]:
@@ -127,6 +121,36 @@ def _kilobytes(value: object) -> str:
 def blocks(count_of_blocks: int) -> str:
     """Blocks as a size: `15.8 MB`."""
     return megabytes(count_of_blocks * _BLOCK_BYTES) if count_of_blocks else ""
+
+
+def own_time(node: PlanNode) -> str:
+    """Its own time, with a sign where rounding makes it a rough one; empty where it was not measured."""
+    if node.self_time_ms is None:
+        return ""
+    if node.self_time_ms < _LEAST_SHOWN_MS:
+        return "0 ms"
+    return f"{'≈ ' if is_rough(node) else ''}{milliseconds(node.self_time_ms)}"
+
+
+def rows(number: str) -> str:
+    """A number of rows with its noun; empty where there is none."""
+    return f"{number} {'row' if number == '1' else 'rows'}" if number else ""
+
+
+def cost(node: PlanNode, plan: Plan) -> str:
+    """What the planner reckoned, for a plan that was not executed: `cost 1,234`."""
+    return f"cost {node.total_cost:,.0f}" if node.total_cost is not None and not plan.analyzed else ""
+
+
+def loops(node: PlanNode) -> str:
+    """How often it ran, where that is more than once: `300 loops`."""
+    return f"{node.actual_loops:,} loops" if (node.actual_loops or 0) > 1 else ""
+
+
+def read(node: PlanNode) -> str:
+    """What it read itself, from the cache or the disk: `15.8 MB read`."""
+    size = blocks(node.self_buffers.shared)
+    return f"{size} read" if size else ""
 
 
 def count(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from perfkit.model.finding import Diagnosis
+from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.trace import Trace
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
 from perfkit.views._format import counted, megabytes, milliseconds
@@ -55,7 +55,7 @@ def as_text(
     shown = _judged(diagnosis, focus)
     judgement = findings.as_text(shown.findings) if shown.findings else findings.silence_text(shown)
     lines.extend([judgement] if judgement else [])
-    for part, render in _parts_text(trace):
+    for part, render in _parts_text(trace, diagnosis):
         text = render()
         if text:
             lines.extend(["", _TITLES[part], text])
@@ -97,11 +97,11 @@ def _parts_html(trace: Trace, diagnosis: Diagnosis) -> Iterator[tuple[str, Calla
         yield "memory", lambda: memory.as_html(usage, _marks(trace))
 
 
-def _parts_text(trace: Trace) -> Iterator[tuple[str, Callable[[], str]]]:
+def _parts_text(trace: Trace, diagnosis: Diagnosis) -> Iterator[tuple[str, Callable[[], str]]]:
     if trace.queries:
         yield "queries", lambda: queries.as_text(trace)
     if trace.plans:
-        yield "plans", lambda: _plans_text(trace)
+        yield "plans", lambda: _plans_text(trace, diagnosis)
     if trace.cpu is not None:
         profile = trace.cpu
         yield "cpu", lambda: cpu.as_text(profile)
@@ -122,20 +122,23 @@ def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
         return paragraph("No statement could be explained.", quiet=True)
     parts: list[Html] = []
     for number, plan in enumerate(trace.plans):
-        here = [finding for finding in diagnosis.findings if finding.plan == number]
-        parts.append(plan_tree.as_html(plan, here))
+        parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number), number))
         parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
         parts.extend(production.as_html(then) for then in trace.production or () if then.plan == number)
     return join(parts)
 
 
-def _plans_text(trace: Trace) -> str:
+def _plans_text(trace: Trace, diagnosis: Diagnosis) -> str:
     parts: list[str] = []
     for number, plan in enumerate(trace.plans or ()):
-        parts.append(plan_tree.as_text(plan))
+        parts.append(plan_tree.as_text(plan, _findings_of(diagnosis, number)))
         parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
         parts.extend(production.as_text(then) for then in trace.production or () if then.plan == number)
     return "\n\n".join(parts)
+
+
+def _findings_of(diagnosis: Diagnosis, number: int) -> list[Finding]:
+    return [finding for finding in diagnosis.findings if finding.plan == number]
 
 
 def _target_html(trace: Trace, target_ms: float) -> Html:

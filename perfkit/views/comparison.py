@@ -8,7 +8,7 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.query import QueryGroup
 from perfkit.model.trace import Trace
 from perfkit.model.verification import counter_changes
-from perfkit.views import profile_diff
+from perfkit.views import plan_comparison, profile_diff
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._functions import function_name, place
 from perfkit.views._html import (
@@ -112,6 +112,8 @@ def as_text(before: Trace, after: Trace) -> str:
         lines += _aligned(
             [(f"{name}  {where}  {calls}".rstrip(), old, new) for name, where, calls, old, new in functions]
         )
+    if before.plans and after.plans:
+        lines += ["", "Query plans:", plan_comparison.as_text(before.plans, after.plans)]
     return "\n".join([*lines, "", _CAVEAT])
 
 
@@ -139,13 +141,15 @@ def as_html(before: Trace, after: Trace) -> Html:
         ]
         parts.append(section("Functions by their own time"))
         parts.append(table(["Function", "Where", "Calls", "Before", "After"], functions, numeric=(2, 3, 4)))
+    if before.plans and after.plans:
+        parts += [section("Query plans"), plan_comparison.as_html(before.plans, after.plans)]
     return card(*parts, paragraph(_CAVEAT, quiet=True))
 
 
 def _quantities(before: Trace, after: Trace) -> Html:
     body: list[list[Content]] = []
     for row in _occurring(before, after):
-        style = "font-weight:650" if row["before"] != row["after"] else "opacity:.72"
+        style = "font-weight:600" if row["before"] != row["after"] else "opacity:.72"
         body.append([tag("span", text, style) for text in (f"{row['measure']}", *_shown(row))])
     return tag("div", table(["Measured", "Before", "After"], body, numeric=(1, 2)), "max-width:480px")
 
@@ -154,7 +158,7 @@ def _remarks(before: Trace, after: Trace) -> list[str]:
     sides = (("before", before), ("after", after))
     remarks = [f"The block {side} ended with {trace.error}." for side, trace in sides if trace.error]
     unmeasured = [side for side, trace in sides if trace.queries is None]
-    if unmeasured:
+    if unmeasured and not (before.plans and after.plans):
         remarks.append(f"Statements were not measured {' and '.join(unmeasured)}.")
     return remarks
 

@@ -1,68 +1,79 @@
 """A query plan as a tree: where the time went, what was expected, and the finding beside its node."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import html
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import nlargest
+from itertools import groupby
 
 from perfkit.model.finding import Finding
-from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan import AlternativePlan, Plan, PlanNode
 from perfkit.model.plan_shape import cut_short
+from perfkit.model.plan_writer import plan_json
+from perfkit.views import _plan_node as lines
 from perfkit.views import _plan_words as words
 from perfkit.views._format import counted, milliseconds
-from perfkit.views._html import (
-    LINE,
-    MONO,
-    MUTED,
-    Html,
-    bar,
-    code,
-    css,
-    esc,
-    join,
-    paragraph,
-    pill,
-    tag,
-    tiles,
-)
+from perfkit.views._html import MONO, MUTED, Html, code, details, join, paragraph, tag, tiles
 from perfkit.views._sql import sql_html
 
-_INDENT_PX = 14
-# Deeper levels stay at this one: the tree must not push its own text off the page.
-_MAX_INDENT = 14
 _TEXT_INDENT = 30
-_NOT_EXECUTED = "never executed"
+_TEXT_BAR = 6
+# Plans up to this size are read line by line; in larger ones, what hardly matters is folded away.
+_LARGE_PLAN = 40
+_QUIET_SHARE = 0.01
+_ALWAYS_SHOWN = 5
+_LEAST_FOLDED = 3
+# A plan's JSON is about 1 kB a node. Beyond this the report would be mostly that.
+_MAX_COPIED_NODES = 60
+_MAX_COPIED = 100_000
+_NAMED_KINDS = 3
+_ALTERNATIVES = {
+    "generic": "The generic plan, made once for all values of a prepared statement",
+    "cursor": "The plan of the named cursor, made for its first rows",
+}
+_TEXT_HEAD = f"{'self':>9} {'share':>13} {'rows':>11} {'expected':>11} {'loops':>7} {'read':>9}  node"
+_BELOW = " " * _TEXT_HEAD.index("node")
 
 
-def as_html(plan: Plan, findings: Sequence[Finding] = ()) -> Html:
+def as_html(plan: Plan, findings: Sequence[Finding] = (), number: int = 0) -> Html:
     """The plan as a tree that needs no script.
 
     Args:
         plan: what the database said.
-        findings: judgements about this plan; each is shown beside the nodes that it names.
+        findings: judgements about this plan; each is shown beside the node that it names first.
+        number: of the plan in its result, to say how to get at it.
     """
-    by_node: dict[int, list[Finding]] = {}
-    for finding in findings:
-        for node_id in finding.offenders[:1]:
-            by_node.setdefault(node_id, []).append(finding)
+    by_node = _by_node(findings)
     parts = [
         tag("div", sql_html(plan.query_text), "margin:0 0 6px") if plan.query_text else "",
         _origin(plan),
         tiles(_header(plan)),
+        *(lines.beside(finding) for finding in findings if not finding.offenders),
         _tree(plan, by_node),
         *(paragraph(line, quiet=True) for line in _remarks(plan)),
+        *(_alternative(other) for other in plan.alternatives),
+        _copy(plan, number),
     ]
     return tag("div", join(parts), "margin:10px 0 16px")
 
 
-def as_text(plan: Plan) -> str:
+def as_text(plan: Plan, findings: Sequence[Finding] = ()) -> str:
     """The same for a terminal: one line a node, its own time first."""
+    by_node = _by_node(findings)
     head = " · ".join(f"{label} {value}" for value, label in _header(plan))
-    lines = [head, f"{'self':>9} {'share':>6} {'rows':>11} {'expected':>11} {'loops':>7}  node"]
+    whole = [_finding_text(finding) for finding in findings if not finding.offenders]
+    text = [head, *whole, _TEXT_HEAD]
     cut = cut_short(plan)
     for node, depth in words.depths(plan):
-        lines.append(f"{_numbers(node, plan)}  {'  ' * min(depth, _TEXT_INDENT)}{_text_title(node, cut)}")
-        indent = " " * 49 + "  " * (min(depth, _TEXT_INDENT) + 1)
-        lines.extend(f"{indent}{remark}" for remark in [*words.conditions(node), *words.spills(node)])
-    return "\n".join([*lines, *_remarks(plan)])
+        level = "  " * min(depth, _TEXT_INDENT)
+        text.append(f"{_numbers(node, plan)}  {level}{_text_title(node, cut)}")
+        below = [*words.condition_lines(node), *words.spills(node)]
+        below += [_finding_text(finding) for finding in by_node.get(node.node_id, ())]
+        text.extend(f"{_BELOW}{level}  {line}" for line in below)
+    text += _remarks(plan)
+    for other in plan.alternatives:
+        text += [f"{_alternative_title(other)}:", as_text(other.plan)]
+    return "\n".join(text)
 
 
 def rows(plan: Plan) -> list[dict[str, object]]:
@@ -95,7 +106,7 @@ def rows(plan: Plan) -> list[dict[str, object]]:
             "self_shared_blocks": node.self_buffers.shared,
             "self_temp_written_blocks": node.self_buffers.temp_written,
             "total_cost": node.total_cost,
-            "conditions": "; ".join(words.conditions(node)),
+            "conditions": "; ".join(words.condition_lines(node)),
         }
         for node, depth in words.depths(plan)
     ]
@@ -133,123 +144,86 @@ def _cached(plan: Plan) -> bool:
     return plan.root.buffers.shared_hit > plan.root.buffers.shared_read
 
 
+def _by_node(findings: Sequence[Finding]) -> dict[int, list[Finding]]:
+    """Each finding at the node that it names first."""
+    found: dict[int, list[Finding]] = {}
+    for finding in findings:
+        for node_id in finding.offenders[:1]:
+            found.setdefault(node_id, []).append(finding)
+    return found
+
+
+def _alternative(other: AlternativePlan) -> Html:
+    body = [tiles(_header(other.plan)), _tree(other.plan, {})]
+    return details(_alternative_title(other), join(body))
+
+
+def _alternative_title(other: AlternativePlan) -> str:
+    times = f", run {counted(other.executions, 'time')} in this block" if other.executions else ""
+    return f"{_ALTERNATIVES[other.kind]}{times}"
+
+
+def _copy(plan: Plan, number: int) -> Html:
+    """The plan as JSON, to be selected and pasted elsewhere; of a large one, how to get it."""
+    if plan.system_name != "postgresql":
+        return Html("")
+    nodes = len(list(plan.nodes()))
+    text = plan_json(plan) if nodes <= _MAX_COPIED_NODES else ""
+    if not 0 < len(text) <= _MAX_COPIED:
+        call = code(f"print(result.plan_json({number or ''}))")
+        said = f"The plan as JSON, for pev2 and others ({counted(nodes, 'node')}): store the result, then "
+        return paragraph(join([said, call]), quiet=True)
+    style = "max-height:180px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all"
+    # All of it is ASCII, and within an element quotes need no escape, which would make it twice as long.
+    body = f'<pre style="{MONO};font-size:11px;{style}">{html.escape(text, quote=False)}</pre>'
+    title = tag("summary", "The plan as JSON, for pev2 and others", f"cursor:pointer;{MUTED}")
+    return Html(f"<details>{title}{body}</details>")
+
+
 def _tree(plan: Plan, findings: Mapping[int, list[Finding]]) -> Html:
-    measured = plan.root.self_time_ms is not None
-    names = ("Node", "Own time" if measured else "Cost", "Rows", "Loops", "Read")
     cut = cut_short(plan)
-    table = [
-        _contents(node, depth, plan, findings.get(node.node_id, ()), cut)
-        for node, depth in words.depths(plan)
-    ]
-    # A column in which nothing stands only takes room from the conditions.
-    used = [i for i in range(len(names)) if any(esc(row[i]) for row in table)]
-    head = join(_cell("th", names[i], i) for i in used)
-    body = join(
-        tag("tr", join(_cell("td", row[i], i) for i in used), "background:transparent") for row in table
-    )
-    style = "border-collapse:collapse;width:100%;font-size:12.5px;color:inherit;margin:4px 0"
-    parts = [tag("thead", tag("tr", head, "background:transparent")), tag("tbody", body)]
-    return tag("div", tag("table", join(parts), style), "overflow-x:auto")
+    levels = list(words.depths(plan))
+    quiet = _quiet(plan, findings) if len(levels) > _LARGE_PLAN else frozenset()
+    parts: list[Html] = [lines.header(plan)]
+    for is_quiet, run in groupby(levels, key=lambda level: level[0].node_id in quiet):
+        members = list(run)
+        if is_quiet:
+            parts.append(_folded(members, plan))
+        else:
+            parts.extend(
+                lines.full(node, depth, plan, findings.get(node.node_id, ()), cut) for node, depth in members
+            )
+    return tag("div", join(parts), "overflow-wrap:anywhere;margin:4px 0")
 
 
-def _contents(
-    node: PlanNode, depth: int, plan: Plan, findings: Sequence[Finding], cut: frozenset[int]
-) -> tuple[Html | str, ...]:
-    return (
-        _node(node, depth, findings),
-        _own_time(node, plan),
-        _row_numbers(node, cut),
-        f"{node.actual_loops:,}" if node.actual_loops else "",
-        words.blocks(node.self_buffers.shared),
-    )
+def _quiet(plan: Plan, findings: Mapping[int, list[Finding]]) -> frozenset[int]:
+    """The nodes of a large plan that hardly take time, and below which there is nothing to see either."""
+    nodes = list(plan.nodes())
+    slowest = nlargest(_ALWAYS_SHOWN, nodes, key=lambda node: node.self_time_ms or 0.0)
+    loud = {plan.root.node_id, *findings, *(node.node_id for node in slowest)}
+    for node in reversed(nodes):
+        matters = (words.share(node, plan) or 0.0) >= _QUIET_SHARE or any(words.spills(node))
+        if matters or any(child.node_id in loud for child in node.children):
+            loud.add(node.node_id)
+    return frozenset(node.node_id for node in nodes) - loud
 
 
-def _cell(name: str, content: Html | str, column: int) -> Html:
-    """Only the first column breaks its lines: it holds the text, the others hold numbers."""
-    style = css(
-        f"text-align:{'right' if column > 1 else 'left'};vertical-align:top",
-        f"padding:4px {'0 4px 8px' if column else '8px 4px 0'};border-bottom:1px solid {LINE}",
-    )
-    return tag(name, content, style + (";white-space:nowrap" if column else ""))
+def _folded(members: Sequence[tuple[PlanNode, int]], plan: Plan) -> Html:
+    body = join(lines.compact(node, depth, plan) for node, depth in members)
+    if len(members) < _LEAST_FOLDED:
+        return body
+    style = f"cursor:pointer;padding:5px 0;{MUTED}"
+    return Html(f"<details>{tag('summary', _sum(members, plan), style)}{body}</details>")
 
 
-def _node(node: PlanNode, depth: int, findings: Iterable[Finding]) -> Html:
-    name: list[Html | str] = [tag("strong", words.title(node))]
-    if node.subplan_name:
-        name.append(pill(words.short(node.subplan_name, 40)))
-    if node.executed is False:
-        name.append(tag("span", _NOT_EXECUTED, MUTED))
-    name.extend(pill(spill, "bad") for spill in words.spills(node))
-    lines = [_fold(join(name, " "), node)]
-    lines.extend(
-        tag("div", text, f"{MONO};font-size:11.5px;overflow-wrap:anywhere") for text in words.conditions(node)
-    )
-    lines.extend(_beside(finding) for finding in findings)
-    indent = min(depth, _MAX_INDENT) * _INDENT_PX
-    return tag("div", join(lines), f"margin-left:{indent}px;{MUTED if node.executed is False else ''}")
-
-
-def _fold(name: Html, node: PlanNode) -> Html:
-    text = "\n".join(_facts(node))
-    if not text:
-        return tag("div", name)
-    style = f"{MONO};font-size:11px;line-height:1.4;white-space:pre-wrap;overflow-wrap:anywhere;margin:2px 0"
-    body = tag("pre", text, f"{style};background:transparent;color:inherit")
-    return Html(f'<details><summary style="cursor:pointer">{esc(name)}</summary>{body}</details>')
-
-
-def _beside(finding: Finding) -> Html:
-    words_of_it = join([pill(finding.severity, finding.severity), f"{finding.message} ({finding.code})"], " ")
-    return tag("div", words_of_it, "margin:3px 0 2px")
-
-
-def _own_time(node: PlanNode, plan: Plan) -> Html | str:
-    share = words.share(node, plan)
-    if share is None or node.self_time_ms is None:
-        return f"{node.total_cost:,.0f}" if node.total_cost is not None and not plan.analyzed else ""
-    if node.executed is False:
-        return ""
-    about = "≈ " if words.is_rough(node) else ""
-    time = tag("div", about + milliseconds(node.self_time_ms))
-    return join([bar(share, strong=share >= words.STRONG_SHARE, width_px=70), time])
-
-
-def _row_numbers(node: PlanNode, cut: frozenset[int]) -> Html | str:
-    expected = words.count(words.expected_rows(node))
-    if node.actual_rows is None:
-        return f"{expected} expected" if expected else ""
-    if node.executed is False or node.node_type in ("BitmapAnd", "BitmapOr"):
-        return ""
-    lines: list[Html | str] = [tag("div", words.count(node.total_rows))]
-    lines.append(tag("div", f"of {expected} expected", f"font-size:11px;{MUTED}"))
-    off = words.factor(node, cut)
-    if off:
-        lines.append(pill(off.replace(" than expected", ""), "worth it"))
-    return join(lines)
-
-
-def _facts(node: PlanNode) -> Iterator[str]:
-    """Everything else that the database said, without what says nothing."""
-    if node.total_time_ms is not None and node.executed:
-        yield f"Time with everything below: {milliseconds(node.total_time_ms)}"
-        if node.share.participants > 1:
-            busy = milliseconds(node.busy_time_ms)
-            yield f"Shared by {node.share.participants:g} processes, busy for {busy} together"
-        if words.is_rough(node):
-            yield f"Rounding: ± {milliseconds(node.rounding_ms)}"
-    if node.total_cost is not None:
-        yield f"Cost: {node.startup_cost or 0:,.2f} to {node.total_cost:,.2f}, {node.plan_width} bytes a row"
-    for key, value in node.attributes.items():
-        if value or key == "Hash Batches":
-            yield f"{key}: {_plain(value)}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_plain(item) for item in value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_plain(item)}" for key, item in value.items()) + "}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _sum(members: Sequence[tuple[PlanNode, int]], plan: Plan) -> str:
+    """What a fold holds: `24 nodes, 9.6 ms (12 %): 12 Index Scan, 6 Hash, 6 Seq Scan`."""
+    kinds = Counter(node.node_type for node, _ in members)
+    named = ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common(_NAMED_KINDS))
+    more = ", …" if len(kinds) > _NAMED_KINDS else ""
+    time = sum(node.self_time_ms or 0.0 for node, _ in members)
+    share = f", {milliseconds(time)} ({time / plan.duration_ms:.1%})" if plan.duration_ms else ""
+    return f"{len(members):,} nodes{share}: {named}{more}"
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
@@ -271,20 +245,28 @@ def _remarks(plan: Plan) -> Iterator[str]:
 
 
 def _numbers(node: PlanNode, plan: Plan) -> str:
-    share = words.share(node, plan)
-    ran = node.executed is not False
+    share = words.share(node, plan) if node.executed is not False else None
     return " ".join(
         (
-            f"{milliseconds(node.self_time_ms) if share is not None and ran else '':>9}",
-            f"{share if share is not None and ran else 0:>6.0%}" if share is not None and ran else " " * 6,
+            f"{milliseconds(node.self_time_ms) if share is not None else '':>9}",
+            f"{_text_bar(share) if share is not None else '':>13}",
             f"{words.count(node.total_rows):>11}",
             f"{words.count(words.expected_rows(node)):>11}",
             f"{node.actual_loops if node.actual_loops is not None else '':>7}",
+            f"{words.blocks(node.self_buffers.shared):>9}",
         )
     )
 
 
+def _finding_text(finding: Finding) -> str:
+    return f"[{finding.severity}] {finding.message} ({finding.code})"
+
+
+def _text_bar(share: float) -> str:
+    return f"{'█' * round(share * _TEXT_BAR):<{_TEXT_BAR}} {share:>6.0%}"
+
+
 def _text_title(node: PlanNode, cut: frozenset[int]) -> str:
-    extra = [node.subplan_name, words.factor(node, cut), _NOT_EXECUTED if node.executed is False else ""]
+    extra = [node.subplan_name, words.factor(node, cut), lines.NOT_EXECUTED if node.executed is False else ""]
     known = [text for text in extra if text]
     return words.title(node) + (f"  [{', '.join(known)}]" if known else "")

@@ -175,7 +175,7 @@ def _counters(counters: tuple[CounterChange, ...]) -> Html:
     shown, absent = _occurring(counters)
     rows: list[list[Content]] = []
     for change in shown:
-        style = "font-weight:650" if change.before != change.after else "opacity:.72"
+        style = "font-weight:600" if change.before != change.after else "opacity:.72"
         rows.append([tag("span", text, style) for text in (change.name, *_values(change))])
     listed = tag("div", table(["Counter", "Before", "After"], rows, numeric=(1, 2)), "max-width:420px")
     return join([listed, paragraph(_sentence(absent), quiet=True) if absent else ""])

@@ -98,6 +98,7 @@ def test_a_named_cursor_has_its_own_plan(engine):
 
 
 def test_nothing_stays_set_and_no_handler_stays(engine):
+    was_heard = Engine._has_events
     with engine.connect() as connection:
         before = connection.exec_driver_sql(SETTINGS).one()
         driver_connection = connection.connection.driver_connection
@@ -120,6 +121,7 @@ def test_nothing_stays_set_and_no_handler_stays(engine):
         connection.rollback()
     assert driver_connection._notice_handlers == handlers
     assert not Engine.dispatch.before_cursor_execute._clslevel.get(Engine)
+    assert Engine._has_events is was_heard
 
 
 def test_a_transaction_that_is_open_before_the_block_goes_on(engine):

@@ -2,14 +2,14 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jupyter_client.manager import KernelManager
+
+from tests.interpreters import VERSIONS, environment
 
 REPOSITORY = Path(__file__).parents[2]
 RUNS = 25
@@ -99,12 +99,6 @@ next(older)
 """
 
 
-def _pythons() -> list[str]:
-    """This Python, those named in PERFKIT_TEST_PYTHONS (paths), and those on the PATH."""
-    named = os.environ.get("PERFKIT_TEST_PYTHONS", "").split(os.pathsep)
-    return [sys.executable, *filter(None, named), "python3.12", "python3.13", "python3.14"]
-
-
 class Kernel:
     """A kernel of one Python, as JupyterLab would start it."""
 
@@ -138,18 +132,15 @@ class Kernel:
         self.manager.cleanup_resources()
 
 
-@pytest.fixture(scope="module", params=_pythons(), ids=lambda python: "-".join(Path(python).parts[-3:]))
-def kernel(request):
-    python = shutil.which(request.param)
-    probe = "import ipykernel, perfkit.capture.cpu"
-    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    if python is None:
-        pytest.skip(f"{request.param} is not on this machine")
-    found = subprocess.run([python, "-c", probe], env=env, capture_output=True, text=True, check=False)
-    if found.returncode:
-        lines = found.stderr.splitlines()
-        reason = next((line for line in reversed(lines) if "Error" in line), lines[0] if lines else "")
-        pytest.skip(f"{request.param} cannot run a kernel with perfkit: {reason}")
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"Python {version}")
+def kernel(request, tmp_path_factory):
+    if request.param == f"{sys.version_info.major}.{sys.version_info.minor}":
+        python = sys.executable
+    else:
+        programs = environment(request.param, tmp_path_factory)
+        if programs is None:
+            pytest.skip(f"Python {request.param} is not on this machine")
+        python = str(programs / "python")
     kernel = Kernel(python)
     try:
         kernel.run(SETUP)

@@ -1,10 +1,14 @@
 """Seven ways to use memory whose true size is known, each in a fresh process of its own."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.interpreters import VERSIONS, environment
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux resets the peak, so only there it is exact"
@@ -55,10 +59,20 @@ print(json.dumps({
 MB = 1_000_000
 
 
-def measured(case, mode):
-    command = [sys.executable, "-W", "error", "-c", PROGRAM, case, mode]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"Python {version}")
+def measured(request, tmp_path_factory):
+    """Runs one case in a fresh process of one Python, and says what perfkit measured."""
+    programs = environment(request.param, tmp_path_factory)
+    if programs is None:
+        pytest.skip(f"Python {request.param} is not on this machine")
+
+    def measure(case, mode):
+        command = [str(programs / "python"), "-W", "error", "-c", PROGRAM, case, mode]
+        env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=env)
+        return json.loads(done.stdout)
+
+    return measure
 
 
 def within_two_percent_or_one_megabyte(truth):
@@ -75,7 +89,7 @@ def within_two_percent_or_one_megabyte(truth):
         ("list freed at once", 40 * MB),
     ],
 )
-def test_the_resident_peak_is_what_the_block_touched(case, peak):
+def test_the_resident_peak_is_what_the_block_touched(measured, case, peak):
     result = measured(case, "peak")
     assert result["source"] == "kernel"
     assert result["peak"] == within_two_percent_or_one_megabyte(peak)
@@ -83,7 +97,7 @@ def test_the_resident_peak_is_what_the_block_touched(case, peak):
 
 
 @pytest.mark.parametrize("case", ["native", "calloc"])
-def test_memory_that_python_does_not_count_is_in_the_resident_peak(case):
+def test_memory_that_python_does_not_count_is_in_the_resident_peak(measured, case):
     result = measured(case, "peak")
     assert result["peak"] > 60 * MB
     assert result["peak"] == within_two_percent_or_one_megabyte(result["truly_kept"])
@@ -102,13 +116,13 @@ def test_memory_that_python_does_not_count_is_in_the_resident_peak(case):
         ("calloc", 100 * MB, 100 * MB),
     ],
 )
-def test_what_python_requested_is_counted_touched_or_not(case, peak, kept):
+def test_what_python_requested_is_counted_touched_or_not(measured, case, peak, kept):
     result = measured(case, "traced")
     assert result["requested_peak"] == within_two_percent_or_one_megabyte(peak)
     assert result["requested_kept"] == within_two_percent_or_one_megabyte(kept)
 
 
 @pytest.mark.parametrize(("case", "kept"), [("list kept", 40 * MB), ("list freed at once", 0)])
-def test_the_tracers_tables_are_not_called_kept(case, kept):
+def test_the_tracers_tables_are_not_called_kept(measured, case, kept):
     # Untraced, the freed list leaves 1.2 MB behind; reading a million traces leaves up to 3 MB.
     assert measured(case, "traced")["kept"] == pytest.approx(kept, abs=4 * MB)

@@ -82,6 +82,9 @@ def test_a_percent_sign_and_a_cast_need_no_escape_without_parameters(plan_engine
         "SELECT * FROM watched FOR UPDATE",
         "SELECT id INTO fresh FROM watched",
         "CREATE TABLE fresh AS SELECT * FROM watched",
+        'CREATE UNLOGGED TABLE fresh ("as") AS (SELECT 1)',
+        "CREATE TEMP TABLE IF NOT EXISTS fresh AS WITH x AS (SELECT 1) SELECT * FROM x",
+        "CREATE MATERIALIZED VIEW fresh AS TABLE watched",
     ],
 )
 def test_a_statement_that_may_write_is_never_executed(plan_engine, statement):
@@ -121,6 +124,11 @@ def test_a_semicolon_that_separates_nothing_is_no_second_statement(plan_engine, 
         ("", "empty"),
         (" ; -- nothing", "empty"),
         ("VACUUM orders", "no plan for VACUUM"),
+        ("CREATE INDEX ON orders (city)", "no plan for CREATE"),
+        ("CREATE VIEW fresh AS SELECT 1", "no plan for CREATE"),
+        ("CREATE TABLE fresh (id int)", "no plan for CREATE"),
+        ("CALL nothing()", "no plan for CALL"),
+        ("DO $$BEGIN; END$$", "no plan for DO"),
         ("EXPLAIN SELECT 1", "Leave out EXPLAIN"),
         ("SELECT 'open", "not closed"),
         ("SELECT $$open", "syntax error|not closed|unterminated"),
@@ -237,6 +245,20 @@ def test_an_async_engine_is_asked_through_its_own_driver(plan_server, plan_engin
         return plan.analyzed and other.analyzed
 
     assert asyncio.run(within_a_loop())
+
+
+def test_asyncpg_is_asked_in_its_own_style(plan_server, plan_engine):
+    async_engine = create_async_engine(plan_server.replace("psycopg", "asyncpg"))
+    plan = explain(async_engine, "SELECT * FROM orders WHERE id < :id AND city LIKE 'city 1%'", {"id": 4711})
+    assert (plan.analyzed, plan.notes) == (True, ())
+    assert [table.name for table in plan.tables] == ["public.orders"]
+    assert {index.name for index in plan.tables[0].indexes} == {"orders_pkey", "orders_amount"}
+    assert "4711" not in codec.dumps(trace(plans=(plan,)))
+    sample = StatementSample(
+        "one", "SELECT * FROM orders WHERE id = $1::INTEGER", (3,), async_engine.sync_engine
+    )
+    plans, notes = explain_samples([sample])
+    assert (plans[0].root.total_rows, notes) == (1, ())
 
 
 def test_every_statement_of_perfkit_itself_is_marked(plan_engine):

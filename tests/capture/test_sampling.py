@@ -2,6 +2,9 @@
 
 import asyncio
 import cProfile
+import signal
+import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -12,12 +15,19 @@ from perfkit.capture._sampled_stacks import Moments, functions_and_stacks, witho
 from perfkit.capture.sampling import SamplingCollector
 from perfkit.session import measure
 
+needs_ticks = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells of another thread's processor time"
+)
+
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind():
     yield
     assert not [t.name for t in threading.enumerate() if t.name.startswith("perfkit")]
     assert sys.getprofile() is None
+    if sys.platform != "win32":
+        assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
+        assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
 
 def spin(seconds):
@@ -111,7 +121,109 @@ def test_c_code_that_holds_the_interpreter_has_the_time_it_took():
     times = cumulative(profile)
     for function in (little, much):
         assert times[function.__qualname__] == pytest.approx(truth[function.__name__], rel=0.2, abs=0.03)
-    assert any("between two samples" in note for note in profile.notes)
+
+
+class Database:
+    """Python and C code that lets go of the interpreter, in turns, and the time that each really took."""
+
+    def __init__(self, sql):
+        self.connection, self.sql = sqlite3.connect(":memory:"), sql
+        self.truth = {"python": 0.0, "query": 0.0}
+
+    def python(self):
+        return sum(i for i in range(12_000))
+
+    def query(self):
+        return self.connection.execute(self.sql).fetchall()
+
+    def turns(self):
+        end = time.perf_counter() + 1.0
+        while time.perf_counter() < end:
+            for name in ("python", "query"):
+                start = time.perf_counter()
+                getattr(self, name)()
+                self.truth[name] += time.perf_counter() - start
+
+    def sampled(self):
+        profile = sampled(self.turns)
+        self.connection.close()
+        return profile, cumulative(profile)
+
+
+QUICK = "SELECT 1"
+BUSY = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
+)
+
+
+@needs_ticks
+@pytest.mark.parametrize("sql", [QUICK, BUSY], ids=["quick", "busy"])
+def test_code_that_lets_go_of_the_interpreter_has_its_share_and_no_more(sql):
+    database = Database(sql)
+
+    profile, times = database.sampled()
+
+    whole = sum(database.truth.values())
+    for name in ("python", "query"):
+        share = times.get(f"Database.{name}", 0.0) * 1000 / profile.wall_ms
+        assert share == pytest.approx(database.truth[name] / whole, abs=0.15)
+    assert profile.coverage > 0.9
+
+
+@needs_ticks
+def test_a_wait_counts_beside_work():
+    pause = threading.Event()
+
+    def wait():
+        pause.wait(0.3)
+
+    def turns():
+        long()
+        wait()
+
+    times = cumulative(sampled(turns))
+    assert times["long"] == pytest.approx(0.3, rel=0.3)
+    assert times[wait.__qualname__] == pytest.approx(0.3, rel=0.3)
+
+
+@needs_ticks
+def test_a_program_with_a_handler_of_its_own_keeps_it_and_is_told_what_that_means():
+    ticks = []
+    before = signal.signal(signal.SIGPROF, lambda number, frame: ticks.append(number))
+    try:
+        profile = sampled(both)
+        signal.raise_signal(signal.SIGPROF)
+    finally:
+        signal.signal(signal.SIGPROF, before)
+
+    assert ticks == [signal.SIGPROF]
+    assert any("lets go of the interpreter" in note for note in profile.notes)
+
+
+@needs_ticks
+def test_another_thread_is_sampled_with_a_word_of_warning():
+    profiles = []
+    thread = threading.Thread(target=lambda: profiles.append(sampled(both)))
+    thread.start()
+    thread.join()
+
+    assert any("lets go of the interpreter" in note for note in profiles[0].notes)
+    assert cumulative(profiles[0])["both"] > 0.2
+
+
+@needs_ticks
+def test_a_program_that_is_started_meanwhile_gets_no_signal():
+    def start():
+        spin = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+        return subprocess.run([sys.executable, "-c", spin], check=True)
+
+    assert "start" in " ".join(cumulative(sampled(start)))
+
+
+@needs_ticks
+def test_many_blocks_end_without_a_signal_that_comes_too_late():
+    for _ in range(200):
+        sampled(lambda: spin(0.005))
 
 
 def test_an_unknown_engine_is_refused():

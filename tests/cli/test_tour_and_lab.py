@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -166,9 +167,19 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> tuple[str, str]:
 
     pause = threading.Event()
     for _ in range(600):
-        match = re.search(r"(http://(?:localhost|127\.0\.0\.1):\d+)/\S*\?token=(\w+)", log.read_text())
+        match = re.search(r"http://(localhost|127\.0\.0\.1):(\d+)/\S*\?token=(\w+)", log.read_text())
         if match:
-            return match.group(1), match.group(2)
+            host, port, token = match.groups()
+            if _answers(host, int(port)):  # the address is printed before the server listens
+                return f"http://{host}:{port}", token
         assert process.poll() is None, log.read_text()
         pause.wait(0.1)
     raise AssertionError(log.read_text())
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=5):
+            return True
+    except ConnectionRefusedError:
+        return False

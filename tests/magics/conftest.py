@@ -153,6 +153,14 @@ def kernel() -> Iterator[Notebook]:
     notebook.close()
 
 
+@pytest.fixture
+def own_kernel() -> Iterator[Notebook]:
+    """A kernel in which nothing else ever ran."""
+    notebook = start_notebook()
+    yield notebook
+    notebook.close()
+
+
 DATABASE = """
 import asyncio, sqlalchemy as sa
 engine = sa.create_engine("sqlite://")

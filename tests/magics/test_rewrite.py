@@ -3,7 +3,7 @@ import pytest
 from perfkit.magics._rewrite import CellRewriter
 
 OURS = {"querycount", "profile"}
-rewrite = CellRewriter(lambda name, body: name in OURS)
+rewrite = CellRewriter(lambda name, line, body: name in OURS)
 
 
 def rewritten(cell: str) -> str:

@@ -112,6 +112,8 @@ def test_serialization_and_compilation_are_read_in_old_and_new_form():
         ([{"Plan": {"Node Type": "Sort", "Plans": {}}}], "is not a list"),
         ('[{"Plan": {"Node Type": "Sort", "Actual Rows": NaN}}]', "out of range"),
         ('[{"Plan": {"Node Type": "Sort", "X": Infinity}}]', "out of range"),
+        ([{"Plan": {"Node Type": "Sort", "X": 10**400}}], "out of range"),
+        ([{"Plan": {"Node Type": "Sort"}, "Settings": {"x": float("inf")}}], 'number of "Settings"'),
     ],
 )
 def test_what_is_no_plan_is_refused_in_one_line(data, expected):

@@ -65,10 +65,26 @@ def record(engine: Engine, wanted: PlanCase) -> dict[str, Trace]:
             execute(connection, "VACUUM ANALYZE")
             for kind in KINDS:
                 execute(connection, "RESET ALL; SET search_path TO shop")
-                traces[kind] = replace(_trace(connection, getattr(wanted, kind)), start_time=EXAMPLE_TIME)
+                traces[kind] = without_places(_trace(connection, getattr(wanted, kind)))
         finally:
             execute(connection, "DROP SCHEMA shop CASCADE; RESET ALL")
     return traces
+
+
+def without_places(trace: Trace) -> Trace:
+    """Without what belongs to the machine and the moment: paths, addresses and the time of day."""
+    queries = [
+        replace(span, call_site=None, loop_site=None, thread_id=0, context_id=0)
+        for span in trace.queries or ()
+    ]
+    return replace(
+        trace,
+        start_time=EXAMPLE_TIME,
+        queries=None if trace.queries is None else tuple(queries),
+        plans=tuple(replace(plan, call_site=None) for plan in trace.plans or ()),
+        transactions=None,
+        pool=None,
+    )
 
 
 def execute(connection: Connection, sql: str) -> None:
@@ -84,5 +100,23 @@ def _trace(connection: Connection, wanted: Statement | Recorder) -> Trace:
     result = pk.explain(
         connection, wanted.sql, dict(wanted.parameters or {}) or None, analyze_writes=wanted.analyze_writes
     )
-    # The block is what the statement took, not what perfkit took to look around.
+    return explained(result)
+
+
+def sent(statement: str) -> Recorder:
+    """Send a statement as a program does, so that its plan knows what the program saw.
+
+    The plan is made on another connection: give tables with their schema.
+    """
+
+    def record(connection: Connection) -> Trace:
+        with pk.measure("block", queries=True, plans=True) as measured:
+            connection.exec_driver_sql(statement).all()
+        return measured.trace
+
+    return record
+
+
+def explained(result: pk.Result) -> Trace:
+    """The block is what the statement took, not what perfkit took to look around."""
     return replace(result.trace, duration_ms=result.plan.duration_ms or result.trace.duration_ms)

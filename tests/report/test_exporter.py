@@ -293,6 +293,14 @@ class TestCells:
 
         assert not page.select(".paper")
 
+    def test_a_card_without_data_brings_its_colours_too(self, make):
+        ours = '<div style="font-size:13px" data-perfkit="card"><b style="color:#fff">y</b></div>'
+        page, _ = make.export(
+            make.code("x", make.shown(html=ours)), make.code("y", make.shown(html=f"a{ours}"))
+        )
+
+        assert ["paper" in output["class"] for output in page.select(".output")] == [False, True]
+
     def test_formulas_become_mathml(self, make):
         page, _ = make.export(
             make.text("Cost $n\\ell$ and\n\n$$\\frac{a}{b}$$"), make.code("x", make.shown(latex="$x^2$"))

@@ -9,10 +9,14 @@ from bs4 import BeautifulSoup
 from perfkit.capture.cpu import CpuCollector
 from perfkit.model import builders
 from perfkit.model.codec import trace_to_json
+from perfkit.model.plan_reader import read_postgresql_plan
 from perfkit.report.exporter import ReportExporter
 from perfkit.report.index import index_page
 from perfkit.rules import diagnose
-from perfkit.views import block, snakeviz
+from perfkit.views import block, plan_comparison, plan_tree, snakeviz
+from perfkit.views._html import Html, card
+from tests.plans.large import wide_plan
+from tests.plans.recording import KINDS, load
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = (
@@ -77,6 +81,7 @@ def report(make, tmp_path):
         ),
         make.code(EVERY_TOKEN, make.printed(ANSI), make.printed("careful", "stderr")),
         make.code("%%explain\nSELECT count(*), 'x', 3 FROM users -- all", make.ours("trace", payload, shown)),
+        make.code("%%explain --against before\nSELECT 1", make.shown(html=_plans()), count=4),
         make.code("%%profile\nwork()", make.shown(html=_profile()), count=3),
         make.code(
             LONG, make.shown(html='<p style="color:#000080">navy</p><img src="https://example.org/x.png">')
@@ -91,6 +96,16 @@ def report(make, tmp_path):
     (tmp_path / "slow.html").write_text(page, encoding="utf-8")
     (tmp_path / "index.html").write_text(index_page(tmp_path), encoding="utf-8")
     return tmp_path / "slow.html"
+
+
+def _plans():
+    """Plans with everything that a line of one can hold, and two side by side."""
+    blocks = [load(name, kind) for name in ("row_misestimate", "sort_on_disk") for kind in KINDS]
+    shown = [block.as_html(item, diagnose(item), focus="plans").markup for item in blocks]
+    plans = [item.plans for item in blocks]
+    large = read_postgresql_plan(wide_plan(60), "SELECT 1")
+    compared = plan_comparison.as_html([*plans[0], *plans[2]], [*plans[1], *plans[3]])
+    return str(card(*(Html(markup) for markup in shown), plan_tree.as_html(large), compared))
 
 
 def _profile():
@@ -176,6 +191,22 @@ def test_only_parts_scroll_sideways_never_the_page(visit, report, width):
     page, _, _ = visit(report, width=width)
 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_of_a_plan_only_code_scrolls_sideways(visit, report, width):
+    page, _, _ = visit(report, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+
+    wide = page.evaluate(
+        """[...document.querySelectorAll('[data-perfkit=card] samp')].map((samp) => samp.parentElement)
+          .concat([...document.querySelectorAll('[data-perfkit=card] [style*=flex]')])
+          .filter((part) => part.clientWidth && part.scrollWidth > part.clientWidth + 1)
+          .map((part) => part.outerHTML.slice(0, 200))"""
+    )
+
+    assert page.locator("[data-perfkit=card] samp").count() > 10
+    assert wide == []
 
 
 def test_the_contents_stay_beside_the_text_and_fold_above_it_on_a_phone(visit, report):

@@ -10,7 +10,7 @@ from perfkit.model.finding import Finding, Verdict
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, plan, planned_trace
 from perfkit.model.trace import Trace
-from perfkit.rules import diagnose, row_misestimate, selective_seq_scan, sort_on_disk
+from perfkit.rules import correlated_columns, diagnose, row_misestimate, selective_seq_scan, sort_on_disk
 
 RULES = (selective_seq_scan.RULE, row_misestimate.RULE, sort_on_disk.RULE)
 FIRING = [
@@ -194,7 +194,7 @@ def test_a_node_below_a_sort_is_judged_though_a_limit_stands_above():
 
 
 def test_columns_that_depend_on_each_other_get_extended_statistics():
-    (finding,) = found(row_misestimate, row_misestimate.RULE.fires_on[0])
+    (finding,) = found(correlated_columns, row_misestimate.RULE.fires_on[0])
     assert (
         "CREATE STATISTICS addresses_city_zip (dependencies) ON city, zip FROM addresses;" in finding.advice
     )
@@ -214,7 +214,7 @@ def test_a_sort_that_needs_too_much_memory_is_not_told_to_take_it():
         sort_on_disk, planned_trace(node("Sort", scan, ms=9000, rows=10**7, Sort_Key=["lower(x)"], **said))
     )
     assert "work_mem" not in finding.advice
-    assert "2,637 MB" in finding.advice
+    assert "4,096 MB" in finding.advice
 
 
 def test_an_incremental_sort_on_disk_is_seen():

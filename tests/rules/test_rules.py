@@ -127,3 +127,28 @@ def test_a_slow_statement_is_reported_by_its_cause_where_one_is_known():
 @EACH
 def test_a_rule_yields_only_to_rules_that_exist(rule):
     assert [name for name in rule.yields_to if find_rule(name) is None] == []
+
+
+def test_no_rule_yields_to_one_that_yields_to_it():
+    after = {rule.name: set(rule.yields_to) for rule in RULES}
+    for _ in RULES:
+        after = {name: others.union(*(after[other] for other in others)) for name, others in after.items()}
+
+    assert [name for name, others in after.items() if name in others] == []
+
+
+def test_a_slow_statement_is_reported_by_the_cause_in_its_plan():
+    from dataclasses import replace
+
+    from perfkit.model.builders import query, trace
+    from perfkit.rules import selective_seq_scan
+
+    planned = selective_seq_scan.RULE.fires_on[0].plans[0]
+    slow = query("SELECT * FROM orders WHERE user_id = ?", duration_ms=600)
+    plan = replace(planned, fingerprint=slow.fingerprint)
+
+    assert [finding.rule for finding in diagnose(trace(slow)).findings] == ["slow-query"]
+    found = diagnose(trace(slow, plans=(plan,))).findings
+    assert [finding.rule for finding in found] == ["selective-seq-scan"]
+    other = diagnose(trace(slow, plans=(replace(plan, fingerprint="another"),))).findings
+    assert {finding.rule for finding in other} == {"slow-query", "selective-seq-scan"}

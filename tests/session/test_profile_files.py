@@ -7,13 +7,14 @@ import os
 import pstats
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import perfkit
 from perfkit.session import ProfileFileError, measure, read_profile
+from tests.interpreters import environment_with
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -68,22 +69,22 @@ def test_a_prof_opens_in_snakeviz_itself(result, tmp_path):
     assert any("twice" in name for name in json_stats(stats))
 
 
-@pytest.mark.parametrize("tool", ["tuna", "gprof2dot"])
-def test_a_prof_opens_in_other_tools(result, tmp_path, tool):
-    pytest.importorskip(tool, reason=f"{tool} is not installed")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-c", "import json, sys; from tuna.main import read; print(json.dumps(read(sys.argv[1])))"),
+        ("-m", "gprof2dot", "-f", "pstats"),
+    ],
+    ids=["tuna", "gprof2dot"],
+)
+def test_a_prof_opens_in_other_tools(result, tmp_path, tmp_path_factory, arguments):
     path = result.save_profile(tmp_path / "two.prof")
-    if tool == "tuna":
-        from tuna.main import read
+    programs = environment_with(("tuna", "gprof2dot"), tmp_path_factory)
 
-        assert "leaf" in json.dumps(read(str(path)))
-    else:
-        done = subprocess.run(
-            [sys.executable, "-m", "gprof2dot", "-f", "pstats", str(path)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "leaf" in done.stdout
+    command = [str(programs / "python"), *arguments, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "leaf" in done.stdout
 
 
 def test_a_prof_comes_back_with_the_same_counts_callers_and_times(result, tmp_path):
@@ -146,12 +147,27 @@ def test_what_cannot_be_written_is_refused_in_one_line(result, tmp_path, name, r
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_named(result, tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(ProfileFileError, match="permission denied"):
-        result.save_profile(tmp_path / "two.prof")
-    tmp_path.chmod(0o700)
+@pytest.fixture
+def ordinary_user():
+    """Root may write anywhere: give that up for the test."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows asks no permission bits")
+    before = os.geteuid()
+    if before == 0:
+        import pwd
+
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    yield
+    os.seteuid(before)
+
+
+def test_a_folder_without_permission_is_named(result, ordinary_user):
+    # Not in tmp_path: an ordinary user could not even enter root's.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o500)
+        with pytest.raises(ProfileFileError, match="Permission denied"):
+            result.save_profile(Path(folder) / "two.prof")
+        Path(folder).chmod(0o700)
 
 
 @pytest.mark.parametrize("name", ["a.prof", "a.speedscope.json", "a.html"])

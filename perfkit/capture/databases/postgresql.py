@@ -19,7 +19,7 @@ from perfkit.capture.databases.errors import ExplainError, explain_error, sqlsta
 from perfkit.capture.databases.literals import hide_values
 from perfkit.capture.databases.postgresql_catalog import with_catalog
 from perfkit.capture.databases.request import ExplainRequest
-from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
+from perfkit.capture.databases.sql_text import READS, WRITES, creates_from_query, statement_kind
 from perfkit.model.plan import AlternativePlan, Plan
 from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
 
@@ -52,7 +52,7 @@ def explain(connection: Connection, request: ExplainRequest) -> Plan:
         ExplainError: if the statement has no plan.
     """
     kind = statement_kind(request.statement, "postgres")
-    _refuse(kind.keyword)
+    _refuse(kind.keyword, request.statement)
     if request.analyze and request.analyze_writes:
         return _measured_write(connection, request)
     plan = _read(connection, request, kind.is_write)
@@ -120,10 +120,11 @@ def _measured_write(connection: Connection, request: ExplainRequest) -> Plan:
         return replace(plan, notes=(*plan.notes, note, *effects.side_effects(connection, before, plan)))
 
 
-def _refuse(keyword: str) -> None:
+def _refuse(keyword: str, statement: str) -> None:
     if keyword == "EXPLAIN":
         raise ExplainError("Leave out EXPLAIN: give the statement itself.")
-    if keyword not in READS | WRITES | {"CREATE", "DECLARE"}:
+    has_query = keyword == "CREATE" and creates_from_query(statement, "postgres")
+    if not has_query and keyword not in READS | WRITES | {"DECLARE"}:
         raise ExplainError(
             f"PostgreSQL has no plan for {keyword[:40]}. "
             "Give SELECT, VALUES, WITH, INSERT, UPDATE, DELETE or MERGE."

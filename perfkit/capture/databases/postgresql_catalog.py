@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from perfkit.capture.databases.postgresql_session import ask
 from perfkit.model.catalog import Column, ForeignKey, Index, Table
 from perfkit.model.plan import Plan
 from perfkit.model.sql_names import quoted
@@ -24,8 +25,13 @@ SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.
        CASE WHEN has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
             THEN EXISTS (SELECT FROM pg_catalog.pg_stats s
                          WHERE s.schemaname = n.nspname AND s.tablename = c.relname) END,
-       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid)
+       EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
+       (SELECT format('%%I.%%I', m.nspname, p.relname) FROM pg_catalog.pg_class p
+        JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace WHERE p.oid = h.inhparent),
+       pg_get_partkeydef(h.inhparent),
+       (SELECT count(*) FROM pg_catalog.pg_inherits o WHERE o.inhparent = h.inhparent)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid AND c.relispartition
 WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END)
     IN (SELECT name, coalesce(schema, n.nspname)
         FROM json_to_recordset(%(names)s::json) AS wanted(name text, schema text)
@@ -88,11 +94,11 @@ def with_catalog(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
     """
     wanted = dict.fromkeys(name for plan in plans for name in _names(plan))
     names = json.dumps([{"name": name, "schema": schema} for name, schema in wanted])
-    rows = connection.exec_driver_sql(_TABLES, {"names": names}).all()
+    rows = ask(connection, _TABLES, {"names": names})
     oids = {"oids": [row[0] for row in rows]}
-    columns = _grouped((oid, Column(*column)) for oid, *column in connection.exec_driver_sql(_COLUMNS, oids))
-    indexes = _grouped((oid, _index(*index)) for oid, *index in connection.exec_driver_sql(_INDEXES, oids))
-    keys = [(key[:2], _foreign_key(*key[2:])) for key in connection.exec_driver_sql(_FOREIGN_KEYS, oids)]
+    columns = _grouped((oid, Column(*column)) for oid, *column in ask(connection, _COLUMNS, oids))
+    indexes = _grouped((oid, _index(*index)) for oid, *index in ask(connection, _INDEXES, oids))
+    keys = [(key[:2], _foreign_key(*key[2:])) for key in ask(connection, _FOREIGN_KEYS, oids)]
     tables = {row[0]: _table(row, tuple(columns[row[0]]), tuple(indexes[row[0]])) for row in rows}
     return [_with_facts(plan, tables, keys) for plan in plans]
 
@@ -131,7 +137,8 @@ def _foreign_key(
 
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
-    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, analyzed, extended = row
+    _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, *more = row
+    analyzed, extended, parent, partition_key, partition_count = more
     # `pg_temp_3` is the session's own `pg_temp`, as its plans write it.
     shown_schema = _TEMPORARY if schema.startswith(_TEMPORARY) else schema
     return Table(
@@ -150,6 +157,9 @@ def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) ->
         modified_rows=float(modified),
         is_analyzed=analyzed,
         has_extended_statistics=extended,
+        parent=parent,
+        partition_key=partition_key,
+        partition_count=partition_count if parent else None,
     )
 
 

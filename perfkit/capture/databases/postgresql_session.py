@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from perfkit.capture.databases.errors import ExplainError, explain_error, sqlstate
+from perfkit.capture.databases.errors import ExplainError, as_sent, explain_error, sqlstate
 
 # Waiting for another session's lock is not part of the plan (reference notes, section 7: 1 to 2 s).
 LOCK_TIMEOUT_MS = 1000
@@ -69,13 +69,31 @@ def limit(connection: Connection, timeout_ms: float, *, read_only: bool = True) 
     connection.exec_driver_sql(f"SELECT {calls}")
 
 
+def ask(connection: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+    """Send a question of perfkit's own.
+
+    Args:
+        connection: where, through any driver.
+        query: text with psycopg's `%(name)s`; asyncpg gets `$1` for it.
+        parameters: values by name.
+
+    Returns:
+        The rows.
+    """
+    if connection.dialect.paramstyle != "numeric_dollar":
+        return list(connection.exec_driver_sql(query, parameters))
+    sent, names = as_sent(query)
+    values = parameters or {}
+    return list(connection.exec_driver_sql(sent, tuple(values[str(name)] for name in names)))
+
+
 def rows_or_none(
     connection: Connection, query: str, parameters: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]] | None:
     """Within `undone`: ask for something that may be refused; `None` if it was. What came before stays."""
     connection.exec_driver_sql("SAVEPOINT perfkit_question")
     try:
-        rows = [tuple(row) for row in connection.exec_driver_sql(query, parameters)]
+        rows = [tuple(row) for row in ask(connection, query, parameters)]
     except DBAPIError as error:
         if error.connection_invalidated:
             raise explain_error(error) from None

@@ -29,6 +29,8 @@ _ACTING = re.compile(
     | pg_logical_(?:slot_get|emit)\w*""",
     re.VERBOSE | re.IGNORECASE,
 )
+# What may stand behind the CREATE of something that a query fills.
+_FILLED = frozenset({"TABLE", "TEMP", "TEMPORARY", "LOCAL", "GLOBAL", "UNLOGGED", "MATERIALIZED"})
 _WRITING_TOKENS = (TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.MERGE, TokenType.INTO)
 
 
@@ -66,6 +68,14 @@ def statement_kind(statement: str, dialect: str) -> StatementKind:
     first = next((token for token in tokens if token.token_type is not TokenType.L_PAREN), tokens[0])
     keyword = str(first.text).upper()
     return StatementKind(keyword, keyword not in READS or _may_write(tokens))
+
+
+def creates_from_query(statement: str, dialect: str) -> bool:
+    """Whether a `CREATE` fills a table or a materialized view from a query, which has a plan."""
+    words = [str(token.text).upper() for token in _tokens(statement, dialect)]
+    return not _FILLED.isdisjoint(words[1:2]) and any(
+        word == "AS" and (following in READS or following == "(") for word, following in pairwise(words)
+    )
 
 
 def acting_functions(statement: str, dialect: str) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 from tests.plans.case import PlanCase, Statement
 
 CASE = PlanCase(
+    # All open orders are among the last: a range and a value that go together.
     setup="""
-    CREATE TABLE addresses (id int PRIMARY KEY, city int NOT NULL, zip int NOT NULL, payload text NOT NULL);
-    INSERT INTO addresses SELECT i, i % 100, i % 100, repeat('x', 40) FROM generate_series(1, 300000) i;
+    CREATE TABLE orders (id int PRIMARY KEY, status text NOT NULL, day int NOT NULL, payload text NOT NULL);
+    INSERT INTO orders
+        SELECT i, CASE WHEN i > 285000 THEN 'open' ELSE 'paid' END, i / 300, repeat('x', 40)
+        FROM generate_series(1, 300000) i;
     """,
-    fires=Statement("SELECT * FROM addresses WHERE city = 7 AND zip = 7 ORDER BY id"),
-    silent=Statement("SELECT * FROM addresses WHERE city = 7 ORDER BY id"),
+    fires=Statement("SELECT * FROM orders WHERE status = 'open' AND day >= 950 ORDER BY payload"),
+    silent=Statement("SELECT * FROM orders WHERE status = 'open' ORDER BY payload"),
     node="Seq Scan",
-    mentions="CREATE STATISTICS",
+    mentions="ANALYZE shop.orders;",
 )

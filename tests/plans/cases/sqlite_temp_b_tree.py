@@ -1,0 +1,15 @@
+from tests.plans.case import PlanCase
+from tests.plans.servers import from_sqlite
+
+TABLES = """
+CREATE TABLE orders (id integer PRIMARY KEY, user_id int NOT NULL, status text NOT NULL, amount int NOT NULL);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
+    INSERT INTO orders SELECT i, i * 7919 % 5000, iif(i % 1000 = 0, 'refunded', 'paid'), i * 31 % 5003 FROM n;
+"""
+CASE = PlanCase(
+    setup="",
+    fires=from_sqlite(TABLES, "SELECT * FROM orders ORDER BY amount DESC, id DESC LIMIT 10"),
+    silent=from_sqlite(TABLES, "SELECT * FROM orders ORDER BY id DESC LIMIT 10"),
+    node="SCAN",
+    mentions="CREATE INDEX orders_amount_id ON orders (amount, id);",
+)
