@@ -3,7 +3,7 @@
 import argparse
 
 from perfkit.magics._against import add_against, comparison, look_up_before
-from perfkit.magics._arguments import add_name, add_target, statement_count
+from perfkit.magics._arguments import add_name, add_proof, add_sizes, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
@@ -70,16 +70,8 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
     )
-    parser.add_argument(
-        "--prove",
-        action="store_true",
-        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
-    )
-    parser.add_argument(
-        "--yes",
-        action="store_true",
-        help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
-    )
+    add_proof(parser)
+    add_sizes(parser)
     add_against(parser)
 
 
@@ -88,6 +80,9 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
         "--no-analyze": arguments.no_analyze,
         "--analyze-writes": arguments.analyze_writes,
         "--prove": arguments.prove,
+        "--rewrite": arguments.rewrite,
+        "--rows": arguments.rows,
+        "--stats": arguments.stats,
         "--yes": arguments.yes,
     }
     option = next((name for name, is_given in for_sql.items() if is_given), None)

@@ -6,6 +6,7 @@ from perfkit.model.connection import PoolActivity, TransactionCounts, Transactio
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
+from perfkit.model.production import ProductionPlan
 from perfkit.model.query import QueryGroup, QuerySpan, QueryTotals, busy_ms, group_queries
 from perfkit.model.what_if import Proof
 
@@ -29,6 +30,7 @@ class Trace:
     cpu: CpuProfile | None = None
     memory: MemoryProfile | None = None
     proofs: tuple[Proof, ...] | None = None
+    production: tuple[ProductionPlan, ...] | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
     more_queries: tuple[QueryTotals, ...] = ()

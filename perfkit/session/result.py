@@ -11,6 +11,7 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
 from perfkit.model.plan_writer import plan_json
+from perfkit.model.production import ProductionPlan
 from perfkit.model.trace import Trace
 from perfkit.model.what_if import Proof
 from perfkit.views import block, cpu, plan_tree, table
@@ -77,6 +78,15 @@ class Result:
     def proofs(self) -> tuple[Proof, ...]:
         """What was tried for the plans; empty where `prove` was not asked for."""
         return self.trace.proofs or ()
+
+    @property
+    def production(self) -> ProductionPlan:
+        """The plan at another size; raises `LookupError` where that was not asked for."""
+        if not self.trace.production:
+            raise LookupError(
+                "No other size was asked for. Use perfkit.explain(…, rows={'orders': 50_000_000})."
+            )
+        return self.trace.production[0]
 
     def queries_frame(self) -> "pandas.DataFrame":
         """One row a statement, times in milliseconds, without parameter values."""

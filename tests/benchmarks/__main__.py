@@ -11,7 +11,7 @@ from tests.benchmarks import machine
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.tables import Table
 
-NAMES = ("start", "queries", "profilers", "dataset", "tour", "proof", "plans")
+NAMES = ("start", "queries", "profilers", "dataset", "tour", "proof", "advisors", "plans")
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 
 

@@ -108,6 +108,19 @@ def test_explain_says_where_a_proof_is_not_possible(notebook):
     assert "Only on PostgreSQL can perfkit try an index" in ran.bundles[0]["text/plain"]
 
 
+def test_explain_says_where_another_size_cannot_be_asked_for(notebook):
+    ran = notebook.run("%%explain --rows orders=50_000_000 --stats nowhere.sql --yes\nSELECT 1")
+    assert ran.status == "ok", ran.error
+    assert "Only PostgreSQL can be told statistics" in ran.bundles[0]["text/plain"]
+
+
+def test_explain_compares_a_rewritten_statement(notebook):
+    notebook.run("other = 'SELECT 1'")
+    ran = notebook.run("%%explain kept --prove --rewrite other --yes\nSELECT 1")
+    assert ran.status == "ok", ran.error
+    assert notebook.value("len(kept.proofs)") == 1
+
+
 def test_explain_takes_a_connection_by_name(notebook):
     notebook.run("connection = engine.connect()")
     ran = notebook.run("%%explain -e connection\nSELECT 1")

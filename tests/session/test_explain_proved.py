@@ -1,12 +1,15 @@
 """`explain(..., prove=True)`: the result carries the proof, shows it, and saves it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from perfkit.session import explain, load, measure
+from perfkit.model.plan_builders import node
+from perfkit.model.plan_builders import plan as made_plan
+from perfkit.session import explain, load, measure, proving
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "proof"))
 pytest_plugins = ["what_if_server"]
@@ -78,3 +81,12 @@ def test_sqlite_gets_the_plan_alone():
     engine.dispose()
 
     assert "Only on PostgreSQL" in result.proofs[0].refusal
+
+
+def test_on_mysql_no_index_is_tried():
+    never = create_engine("sqlite:///nowhere/at/all")
+    plan = replace(made_plan(node("Table Scan")), system_name="mysql")
+
+    refusal = proving.prove(never, "SELECT 1", None, plan, confirmed=True).refusal
+
+    assert "commits the open transaction and stays" in refusal
