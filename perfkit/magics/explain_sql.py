@@ -10,6 +10,7 @@ import ast
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from perfkit.capture.plans import ExplainError, has_several_statements
@@ -88,6 +89,7 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
     look_up_before(shell, arguments)
     result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
     if arguments.name:
+        result = replace(result, trace=replace(result.trace, name=arguments.name))
         shell.push({arguments.name: result})
     show(result)
     for item in comparison(result, arguments):
