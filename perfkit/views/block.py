@@ -69,6 +69,8 @@ def summary(trace: Trace, diagnosis: Diagnosis) -> str:
         parts.append(queries.summary(trace))
     elif trace.plans is None:
         parts.append(milliseconds(trace.duration_ms))
+    else:
+        parts.append(counted(len(trace.plans), "plan"))
     if trace.memory is not None:
         parts.append(f"memory peak {megabytes(trace.memory.peak_bytes)}")
     if diagnosis.findings:
