@@ -215,7 +215,7 @@ def _sample_request(sample: StatementSample, analyze: bool) -> ExplainRequest:
     timeout_ms = max(SAMPLE_TIMEOUT_MS, SAMPLE_TIMEOUT_FACTOR * _mean_ms(sample))
     return ExplainRequest(
         sample.statement,
-        _first_set(sample),
+        first_set(sample),
         analyze,
         timeout_ms,
         "driver",
@@ -238,7 +238,7 @@ def _measured_as(sample: StatementSample, plan: Plan) -> Plan:
     )
 
 
-def _first_set(sample: StatementSample) -> Any:
+def first_set(sample: StatementSample) -> Any:
     """The first parameter set of an `executemany`; SQLAlchemy's own batches come as one mapping."""
     if sample.executemany and isinstance(sample.parameters, list | tuple) and sample.parameters:
         return sample.parameters[0]

@@ -50,7 +50,7 @@ def add_proof(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prove",
         action="store_true",
-        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
+        help="on PostgreSQL: try indexes and statistics, measure each, and roll them back",
     )
     parser.add_argument(
         "--rewrite",

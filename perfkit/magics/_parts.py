@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from perfkit.model.trace import Trace
-from perfkit.session import CpuEngine, Measurement, measure
+from perfkit.session import CpuEngine, Measurement, PlanMode, measure
 
 # What tells more goes before what tells less.
 _MEMORY = (False, "peak", True, "native")
+_PLANS = (False, True, "auto", "prove")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Parts:
     """What to measure; the names and meanings are those of `measure`."""
 
     queries: bool = False
-    plans: bool | Literal["auto"] = False
+    plans: PlanMode = False
+    confirm: bool = False
     cpu: bool | CpuEngine = False
     memory: bool | Literal["peak", "native"] = False
     functions: tuple[Any, ...] = ()
@@ -30,7 +32,8 @@ class Parts:
         memory = max(self.memory, other.memory, key=_MEMORY.index)
         return Parts(
             queries=self.queries or other.queries,
-            plans="auto" if "auto" in (self.plans, other.plans) else self.plans or other.plans,
+            plans=max(self.plans, other.plans, key=_PLANS.index),
+            confirm=self.confirm or other.confirm,
             cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
             functions=self.functions + other.functions,
@@ -43,6 +46,7 @@ class Parts:
             name,
             queries=self.queries,
             plans=self.plans,
+            confirm=self.confirm,
             cpu=self.cpu,
             memory=self.memory,
             functions=self.functions,
@@ -56,6 +60,7 @@ class Parts:
             queries=trace.queries if self.queries else None,
             transactions=trace.transactions if self.queries else None,
             plans=trace.plans if self.plans else None,
+            proofs=trace.proofs if self.plans == "prove" else None,
             cpu=trace.cpu if self.cpu else None,
             memory=trace.memory if self.memory else None,
         )

@@ -10,7 +10,7 @@ from perfkit.magics._magic import CellMagic
 from perfkit.magics._parts import Parts
 from perfkit.magics.memtrace import MEMTRACE
 from perfkit.magics.profile import PROFILE
-from perfkit.session import Result
+from perfkit.session import PlanMode, Result
 
 
 def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,11 +79,10 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
     for_sql = {
         "--no-analyze": arguments.no_analyze,
         "--analyze-writes": arguments.analyze_writes,
-        "--prove": arguments.prove,
         "--rewrite": arguments.rewrite,
         "--rows": arguments.rows,
         "--stats": arguments.stats,
-        "--yes": arguments.yes,
+        "--yes": arguments.yes and not arguments.prove,
     }
     option = next((name for name, is_given in for_sql.items() if is_given), None)
     if arguments.engine is not None or option:
@@ -93,7 +92,12 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             "Without it, the plan of every statement that the cell sends is shown."
         )
     look_up_before(shell, arguments)
-    return Parts(queries=True, plans="auto" if arguments.auto else True)
+    if arguments.auto and arguments.prove:
+        raise MagicError(
+            "%%explain: --auto takes the plans of the run, and --prove runs it again: give one."
+        )
+    plans: PlanMode = "prove" if arguments.prove else "auto" if arguments.auto else True
+    return Parts(queries=True, plans=plans, confirm=arguments.yes)
 
 
 CELL_MAGICS = (

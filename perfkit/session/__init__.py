@@ -5,7 +5,7 @@ from perfkit.session.attaching import PySpyError, record_process
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain, explain_script
-from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
+from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, PlanMode, measure
 from perfkit.session.memory_diff import MemoryDiff
 from perfkit.session.pasting import read_plan
 from perfkit.session.plan_comparison import PlanComparison
@@ -25,6 +25,7 @@ __all__ = [
     "MeasurementNotEndedError",
     "MemoryDiff",
     "PlanComparison",
+    "PlanMode",
     "ProfileDiff",
     "ProfileFileError",
     "PySpyError",

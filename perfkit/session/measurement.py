@@ -19,6 +19,8 @@ from perfkit.model.finding import Diagnosis
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
+from perfkit.model.what_if import Proof
+from perfkit.session.proving import prove_samples
 from perfkit.session.result import Result
 from perfkit.views.block import Focus
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 CpuEngine = Literal["cprofile", "sampling"]
+PlanMode = bool | Literal["auto", "prove"]
 
 
 class MeasurementNotEndedError(RuntimeError):
@@ -47,7 +50,8 @@ class Measurement:
         queries: QueryCollector | None,
         cpu: CpuCollector | SamplingCollector | None,
         memory: MemoryCollector | None,
-        plans: bool | Literal["auto"],
+        plans: PlanMode,
+        confirm: bool,
         focus: Focus,
         target_ms: float | None,
     ) -> None:
@@ -56,6 +60,7 @@ class Measurement:
         self.target_ms = target_ms
         self._queries, self._cpu, self._memory, self._plans = queries, cpu, memory, plans
         self._auto = AutoExplainCollector() if plans == "auto" else None
+        self._confirm = confirm
         # The profiler innermost, statements outermost: what the others do is in no profile and no peak.
         self._running: list[Any] = []
         self._stopped: dict[object, Any] = {}
@@ -193,6 +198,11 @@ class Measurement:
         asked = explain_samples(log.samples) if captured is None else captured_plans(log.samples, captured)
         return asked[0], (*asked[1], *unasked(log.spans))
 
+    def _proofs(self, log: QueryLog | None, plans: Sequence[Plan] | None) -> tuple[Proof, ...] | None:
+        if log is None or self._plans != "prove":
+            return None
+        return prove_samples(log.samples, plans or (), confirmed=self._confirm)
+
     def _trace(self, error: BaseException | None) -> Trace:
         log: QueryLog | None = self._stopped.get(self._queries)
         cpu: CpuProfile | None = self._stopped.get(self._cpu)
@@ -206,6 +216,7 @@ class Measurement:
             transactions=log.transactions if log else None,
             pool=log.pool if log else None,
             plans=plans,
+            proofs=self._proofs(log, plans),
             cpu=cpu,
             memory=memory,
             error=type(error).__name__ if error is not None else None,
@@ -221,7 +232,8 @@ def measure(
     queries: bool = True,
     cpu: bool | CpuEngine = False,
     memory: bool | Literal["peak", "native"] = False,
-    plans: bool | Literal["auto"] = False,
+    plans: PlanMode = False,
+    confirm: bool = False,
     functions: Sequence[Measurable] = (),
     line_times: Sequence[Measurable] = (),
     focus: Focus | None = None,
@@ -238,7 +250,9 @@ def measure(
             line, which slows allocations several times; `"native"` records instead, by memray, who had
             allocated what at the peak, C code included.
         plans: ask the database for the plan of each distinct statement after the block; `"auto"` takes the
-            plans of the run itself where PostgreSQL's auto_explain may be loaded, which needs a superuser.
+            plans of the run itself where PostgreSQL's auto_explain may be loaded, which needs a superuser;
+            `"prove"` also tries what could make the slowest three statements faster, and rolls it back.
+        confirm: with `"prove"`, that the server need not be perfkit's lab, and tables may be over 1 GB.
         functions: functions whose memory is measured line by line.
         line_times: functions that are timed line by line; function times are then sampled.
         focus: what is shown first; by default what was asked for, or all of it.
@@ -266,6 +280,7 @@ def measure(
             else None
         ),
         plans=plans,
+        confirm=confirm,
         focus=focus or (asked[0] if len(asked) == 1 else "all"),
         target_ms=target_ms,
     )

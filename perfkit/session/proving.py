@@ -1,7 +1,8 @@
 """The proof of what would make a statement faster, on a connection of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from sqlalchemy.pool import NullPool
 from perfkit.capture import plans
 from perfkit.capture.databases.errors import TextStyle
 from perfkit.capture.databases.request import INTERNAL, ExplainRequest
+from perfkit.capture.plans import first_set
+from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Proof
 from perfkit.proof import what_if
@@ -28,6 +31,12 @@ _COMMITS = (
     "kept up to date, by everybody until it is dropped. Try it on a copy of the database."
 )
 _REFUSALS = {"mysql": _COMMITS}
+_OTHER_PLACEHOLDERS = (
+    "What asyncpg was sent cannot be sent by psycopg, which tries things for perfkit: put the SQL into a "
+    "cell of its own and add --prove."
+)
+# Each takes seconds, and the time of a block is mostly in one or two statements.
+MAX_PROVED = 3
 _MARIADB_REWRITE = "A rewritten statement is compared on PostgreSQL alone."
 
 
@@ -73,6 +82,34 @@ def prove(
             )
     except SQLAlchemyError as error:
         return Proof(0, refusal=f"No connection to the database ({type(error).__name__}).")
+
+
+def prove_samples(
+    samples: Sequence[StatementSample], plans: Sequence[Plan], *, confirmed: bool
+) -> tuple[Proof, ...]:
+    """Try what could make the slowest statements of a block faster, with the values that they really had.
+
+    Args:
+        samples: the block's statements.
+        plans: their plans, the one with the most time first.
+        confirmed: see `perfkit.proof.what_if.prove`.
+
+    Returns:
+        One proof for each of three plans: of those that were measured, as far as there are.
+    """
+    by_shape = {sample.fingerprint: sample for sample in samples}
+    known = (number for number, plan in enumerate(plans) if plan.fingerprint in by_shape)
+    ranked = sorted(known, key=lambda number: not plans[number].analyzed)
+    return tuple(
+        replace(_prove_sample(by_shape[plans[i].fingerprint or ""], plans[i], confirmed), plan=i)
+        for i in ranked[:MAX_PROVED]
+    )
+
+
+def _prove_sample(sample: StatementSample, plan: Plan, confirmed: bool) -> Proof:
+    if sample.engine.dialect.driver == "asyncpg":
+        return Proof(0, refusal=_OTHER_PLACEHOLDERS)
+    return prove(sample.engine, sample.statement, first_set(sample), plan, confirmed=confirmed)
 
 
 def _prove_on_mariadb(

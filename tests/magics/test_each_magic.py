@@ -243,3 +243,10 @@ def test_explain_by_auto_explain_asks_afterwards_where_it_is_not_to_be_had(noteb
     assert ran.status == "ok", ran.error
     assert len(ran.traces[0]["plans"]) == 1
     assert "Plans were asked for after the block." in ran.bundles[0]["text/plain"]
+
+
+def test_explain_of_python_says_why_nothing_was_tried(notebook):
+    ran = notebook.run("%%explain --prove kept\nask(1)")
+
+    assert ran.status == "ok", ran.error
+    assert "Only on PostgreSQL can perfkit try an index" in ran.bundles[0]["text/plain"]
