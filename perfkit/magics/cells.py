@@ -93,9 +93,7 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
         )
     look_up_before(shell, arguments)
     if arguments.auto and arguments.prove:
-        raise MagicError(
-            "%%explain: --auto takes the plans of the run, and --prove runs it again: give one."
-        )
+        raise MagicError("%%explain: --auto takes the plans of the run, and --prove runs it again: give one.")
     plans: PlanMode = "prove" if arguments.prove else "auto" if arguments.auto else True
     return Parts(queries=True, plans=plans, confirm=arguments.yes)
 

@@ -35,7 +35,11 @@ def proved(noise, seed, *, base_ms, with_ms, base_blocks, with_blocks):
     return is_faster(base, change)
 
 
-@pytest.mark.parametrize(("noise", "most"), [*((noise, 0.01) for noise in NOISES), (busy, 0.05)], ids=str)
+@pytest.mark.parametrize(
+    ("noise", "most"),
+    [*((noise, 0.01) for noise in NOISES), (busy, 0.05)],
+    ids=lambda item: getattr(item, "__name__", str(item)),
+)
 def test_a_change_that_does_nothing_is_hardly_ever_proved(noise, most):
     same = {"base_ms": 10.0, "with_ms": 10.0, "base_blocks": MANY, "with_blocks": MANY}
 
