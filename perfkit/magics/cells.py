@@ -27,10 +27,9 @@ def _querycount(shell: Shell, arguments: argparse.Namespace) -> Parts:
 
 
 def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:
-    spans = result.trace.queries or ()
-    if arguments.max is None or len(spans) <= arguments.max:
+    if arguments.max is None or result.trace.statement_count <= arguments.max:
         return None
-    return over_budget(spans, arguments.max)
+    return over_budget(result.trace, arguments.max)
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:

@@ -54,6 +54,16 @@ def test_a_longer_list_ends_with_how_much_more_there_is(notebook):
     assert f"{ran.label}, line 2: 1 × " in ran.error
 
 
+@pytest.mark.parametrize(("budget", "status"), [(20_049, "error"), (20_050, "ok")])
+def test_statements_that_are_not_kept_one_by_one_count_against_the_budget(notebook, budget, status):
+    ran = notebook.run(f"%%querycount --max {budget}\nfor i in range(20_050):\n    ask(i)\n")
+    assert ran.status == status
+    if status == "error":
+        first, second = ran.error.splitlines()
+        assert first == "QueryBudgetExceeded: 20,050 statements sent, at most 20,049 allowed (--max 20049)."
+        assert "20,050 × select ?" in second
+
+
 def test_querycount_without_statements_says_so(notebook):
     ran = notebook.run("%%querycount\npass")
     assert "no statements" in ran.bundles[0]["text/plain"]
