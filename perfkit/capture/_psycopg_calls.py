@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.transactions import Frame, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
 _COMPOSED = "a composed statement"
@@ -107,21 +108,35 @@ class PsycopgCalls:
         """Whether the connection is in no transaction, as far as the server has told."""
         return bool(connection.pgconn.transaction_status == self._idle)
 
-    def frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
-        """Count a begin, commit or rollback, unless SQLAlchemy has counted it."""
+    def frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
+        """Count a begin, commit or rollback, unless SQLAlchemy has counted it.
+
+        Returns:
+            What `ended` takes; `None` where nothing was counted.
+        """
         if self._framing.pop(id(connection), None) == kind or not self.is_active or is_pool_at_work(frame):
-            return
+            return None
         try:
-            self._recorder.transaction(kind, frame, connection)
+            return self._recorder.transaction(kind, frame, connection)
         except Exception as error:
             self._recorder.note(f"Some transactions were not counted ({type(error).__name__} in perfkit).")
+            return None
 
-    def end(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
-        """Count a commit or rollback that has something to end."""
+    def end(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
+        """Count a commit or rollback that has something to end; returns what `frame` does."""
         if self.is_idle(connection):
             self._framing.pop(id(connection), None)
-        else:
-            self.frame(kind, connection, frame)
+            return None
+        return self.frame(kind, connection, frame)
+
+    def ended(self, sent: Frame | None, start: float | None = None) -> None:
+        """A begin, commit or rollback was answered.
+
+        Args:
+            sent: from `frame` or `end`.
+            start: when it was sent, where it is counted only afterwards.
+        """
+        self._recorder.ended(sent, start)
 
     def _name(self, sending: Sending, cursor: Any) -> None:
         """Give a composed statement its text, and so its shape and its loop."""

@@ -17,7 +17,8 @@ from typing import Any, cast
 from perfkit.capture._sqlite3_classes import is_watched
 from perfkit.capture.call_site import is_user_file
 from perfkit.capture.live_objects import live_objects
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.transactions import TransactionKind
 
 _MODULE = sys.modules["_sqlite3"]
 # SQLite writes the values into the text. Names in quotes and comments stay, whatever they hold.

@@ -10,8 +10,9 @@ from typing import Any
 from perfkit.capture.django_orm import django_load
 from perfkit.capture.live_objects import live_objects
 from perfkit.capture.patches import Function, Patches
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
 from perfkit.capture.sqlalchemy_hooks import sent_rows
+from perfkit.capture.transactions import Frame, TransactionKind
 
 _VENDORS = {"postgresql": "postgresql", "sqlite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
 
@@ -123,21 +124,23 @@ class DjangoHooks:
         def wrap(original: Function) -> Function:
             @functools.wraps(original)
             def end(connection: Any) -> Any:
+                sent = self._end(kind, connection.connection, sys._getframe(1)) if self._is_active else None
                 try:
-                    raw = connection.connection
-                    if (
-                        self._is_active
-                        and not hasattr(raw, "pgconn")
-                        and getattr(raw, "in_transaction", True)
-                    ):
-                        self._recorder.transaction(kind, sys._getframe(1), raw)
-                except Exception as error:
-                    self._miss(error)
-                return original(connection)
+                    return original(connection)
+                finally:
+                    self._recorder.ended(sent)
 
             return end
 
         return wrap
+
+    def _end(self, kind: TransactionKind, raw: Any, frame: FrameType) -> Frame | None:
+        try:
+            if not hasattr(raw, "pgconn") and getattr(raw, "in_transaction", True):
+                return self._recorder.transaction(kind, frame, raw)
+        except Exception as error:
+            self._miss(error)
+        return None
 
     def _miss(self, error: Exception) -> None:
         self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")

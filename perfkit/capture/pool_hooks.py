@@ -93,6 +93,7 @@ class PoolHooks:
             try:
                 lent = original(pool)
             except BaseException as error:
+                loan.refused = perf_counter()
                 loan.error_type = type(error).__name__
                 raise
             finally:

@@ -59,7 +59,7 @@ class QueryCollector:
 
     @property
     def count(self) -> int:
-        """Statements so far."""
+        """Statements of the block so far, without those of tasks and threads from before it."""
         return self._recorder.count
 
     def log(self) -> QueryLog:

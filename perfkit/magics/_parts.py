@@ -8,6 +8,7 @@ part: with a measurement each, the outer one would be charged for the start and 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from perfkit.model.connection import TransactionCounts
 from perfkit.model.trace import Trace
 from perfkit.session import CpuEngine, Measurement, measure
 
@@ -51,14 +52,22 @@ class Parts:
 
     def of(self, trace: Trace) -> Trace:
         """The trace without what another magic on the same cell asked for."""
+        if not self.queries:
+            trace = replace(trace, queries=None, transactions=None, pool=None, **_NO_MORE_QUERIES)
         return replace(
             trace,
-            queries=trace.queries if self.queries else None,
-            transactions=trace.transactions if self.queries else None,
             plans=trace.plans if self.plans else None,
             cpu=trace.cpu if self.cpu else None,
             memory=trace.memory if self.memory else None,
         )
+
+
+_NO_MORE_QUERIES: dict[str, Any] = {
+    "more_queries": (),
+    "more_transactions": TransactionCounts(),
+    "background_queries": (),
+    "more_background_queries": (),
+}
 
 
 def _wanted(one: bool | CpuEngine, other: bool | CpuEngine) -> bool | CpuEngine:

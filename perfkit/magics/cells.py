@@ -18,7 +18,8 @@ def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
         "--max",
         metavar="N",
         type=statement_count,
-        help="let the cell fail if it sends more than N statements",
+        help="let the cell fail if it sends more than N statements; what tasks send that ran before the cell "
+        "is not counted",
     )
 
 

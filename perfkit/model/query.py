@@ -1,5 +1,6 @@
 """Statements that a block of code sent to a database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,7 @@ class QuerySpan:
     `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements with
     the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
     `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
-    the block began is `is_background`.
+    the block began is `is_background`: those are in `Trace.background_queries` only.
     """
 
     query_text: str
@@ -54,6 +55,10 @@ class QuerySpan:
     def end_ms(self) -> float:
         """When the statement ended, in milliseconds after the start of the block."""
         return self.start_ms + self.duration_ms
+
+
+# A statement with its number in the trace.
+Member = tuple[int, QuerySpan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def group_queries(
     return tuple(sorted(groups, key=lambda group: -group.total_ms))
 
 
-def busy_ms(spans: tuple[QuerySpan, ...]) -> float:
+def busy_ms(spans: Iterable[QuerySpan]) -> float:
     """Time during which at least one statement was under way: the union of intervals, not their sum.
 
     Args:
@@ -151,11 +156,17 @@ def busy_ms(spans: tuple[QuerySpan, ...]) -> float:
     Returns:
         Milliseconds. Statements that overlap count once (the way Sentry's span time is computed).
     """
-    total = 0.0
-    covered_until = 0.0
-    for span in sorted(spans, key=lambda span: span.start_ms):
-        start = max(span.start_ms, covered_until)
-        if span.end_ms > start:
-            total += span.end_ms - start
-            covered_until = span.end_ms
+    return covered_ms((span.start_ms, span.end_ms) for span in spans)
+
+
+def covered_ms(intervals: Iterable[tuple[float, float]]) -> float:
+    """Time that at least one of these intervals covers, in milliseconds.
+
+    Args:
+        intervals: start and end of each, in milliseconds, in any order.
+    """
+    total = covered_until = 0.0
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, covered_until))
+        covered_until = max(covered_until, end)
     return total

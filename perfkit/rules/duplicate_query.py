@@ -33,12 +33,11 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding, Severity
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_catalogue, is_read, is_volatile
 
-Member = tuple[int, QuerySpan]
 _PINGS = ("SELECT ?", "SELECT 1", "select ?")
 
 

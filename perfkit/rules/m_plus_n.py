@@ -35,13 +35,12 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
     MAX_SHAPES,
     MIN_ROUNDS,
     MIN_SHAPES,
-    Member,
     indexes_of,
     loops_of_several_shapes,
     source_of,

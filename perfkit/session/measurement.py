@@ -203,6 +203,8 @@ class Measurement:
             error=type(error).__name__ if error is not None else None,
             more_queries=log.more if log else (),
             more_transactions=log.more_transactions if log else TransactionCounts(),
+            background_queries=log.background if log else (),
+            more_background_queries=log.more_background if log else (),
             notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
         )
 
