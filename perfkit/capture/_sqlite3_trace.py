@@ -108,6 +108,7 @@ class Sqlite3Trace:
                 return
             record = self._recorder.new(_VALUES.sub(_keep, statement), "sqlite", "sqlite3")
             self._recorder.describe(record, frame, (statement,), tracer)
+            self._recorder.hide_parameters(record)
             record.start = record.end = perf_counter()
             self._recorder.note(NOTE)
         except Exception as error:

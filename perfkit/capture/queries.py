@@ -19,10 +19,11 @@ class QueryCollector:
 
     Args:
         keep_samples: keep the first statement of each shape with its parameters, for EXPLAIN.
+        keep_parameters: keep the parameter values of each statement, as text.
     """
 
-    def __init__(self, *, keep_samples: bool = False) -> None:
-        self._recorder = Recorder(keep_samples=keep_samples)
+    def __init__(self, *, keep_samples: bool = False, keep_parameters: bool = False) -> None:
+        self._recorder = Recorder(keep_samples=keep_samples, keep_parameters=keep_parameters)
         sqlalchemy = SqlalchemyHooks(self._recorder)
         self._hooks = (
             sqlalchemy,

@@ -19,6 +19,7 @@ from perfkit.capture.parameters import ParameterNames, digest, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
+from perfkit.capture.shown_parameters import shown_parameters
 from perfkit.capture.transactions import Frame, TransactionKind, Transactions
 from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
 from perfkit.model.query import QuerySpan, QueryTotals
@@ -50,9 +51,10 @@ class Recorder:
 
     Args:
         keep_samples: keep the first statement of each shape with its parameters, for EXPLAIN.
+        keep_parameters: keep the parameter values of each statement, as text.
     """
 
-    def __init__(self, *, keep_samples: bool = False) -> None:
+    def __init__(self, *, keep_samples: bool = False, keep_parameters: bool = False) -> None:
         self._records: list[Record] = []
         self._pending: list[Record] = []
         self._overflow = Overflow()
@@ -69,6 +71,7 @@ class Recorder:
         self._connection_numbers = itertools.count(1)
         self.keeps_samples = keep_samples
         self._samples: dict[str, StatementSample] = {}
+        self._shown: dict[int, tuple[str, ...] | None] | None = {} if keep_parameters else None
         self._notes: dict[str, None] = {}
 
     def look_around(self) -> None:
@@ -112,7 +115,8 @@ class Recorder:
         Args:
             record: from `new`.
             frame: the innermost frame outside perfkit.
-            parameters: the driver's own; only a name for them is kept.
+            parameters: the driver's own; only a name for them is kept, and their values where that was asked
+                for.
             connection: the driver's connection; only a number for it is kept.
         """
         thread_id, task = threading.get_ident(), _current_task()
@@ -124,9 +128,16 @@ class Recorder:
             with self._folding:
                 self._background_count += 1
         record.parameters = digest(parameters)
+        if self._shown is not None and len(self._shown) < KEPT:
+            self._shown[record.serial] = shown_parameters(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
         record.connection_id = self.connection_number(connection)
         self.place(record, frame)
+
+    def hide_parameters(self, record: Record) -> None:
+        """What was told as parameters only names them: their values are not known."""
+        if self._shown is not None:
+            self._shown.pop(record.serial, None)
 
     def place(self, record: Record, frame: FrameType | None) -> None:
         """Find the line and the loop of a statement whose shape is known."""
@@ -256,6 +267,7 @@ class Recorder:
             connection_id=record.connection_id,
             is_background=record.is_background,
             parameter_count=record.parameter_count,
+            parameters=self._shown.get(record.serial) if self._shown is not None else None,
         )
 
     def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:

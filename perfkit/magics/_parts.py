@@ -21,6 +21,7 @@ class Parts:
     """What to measure; the names and meanings are those of `measure`."""
 
     queries: bool = False
+    parameters: bool = False
     plans: bool = False
     cpu: bool | CpuEngine = False
     memory: bool | Literal["peak", "native"] = False
@@ -31,6 +32,7 @@ class Parts:
         memory = max(self.memory, other.memory, key=_MEMORY.index)
         return Parts(
             queries=self.queries or other.queries,
+            parameters=self.parameters or other.parameters,
             plans=self.plans or other.plans,
             cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
@@ -43,6 +45,7 @@ class Parts:
         return measure(
             name,
             queries=self.queries,
+            parameters=self.parameters,
             plans=self.plans,
             cpu=self.cpu,
             memory=self.memory,
@@ -55,7 +58,7 @@ class Parts:
         if not self.queries:
             trace = replace(trace, queries=None, transactions=None, pool=None, **_NO_MORE_QUERIES)
         return replace(
-            trace,
+            trace if self.parameters else trace.without_parameters(),
             plans=trace.plans if self.plans else None,
             cpu=trace.cpu if self.cpu else None,
             memory=trace.memory if self.memory else None,

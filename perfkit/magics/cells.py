@@ -21,10 +21,15 @@ def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
         help="let the cell fail if it sends more than N statements; what tasks send that ran before the cell "
         "is not counted",
     )
+    parser.add_argument(
+        "--params",
+        action="store_true",
+        help="show the values that are bound to the statements; they are then in the notebook too",
+    )
 
 
 def _querycount(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    return Parts(queries=True)
+    return Parts(queries=True, parameters=arguments.params)
 
 
 def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:

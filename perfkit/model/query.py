@@ -9,7 +9,7 @@ from perfkit.model.location import CodeLocation
 
 @dataclass(frozen=True, slots=True)
 class QuerySpan:
-    """One statement, without the values that were bound to it.
+    """One statement, without the values that were bound to it unless those were asked for.
 
     The names follow OpenTelemetry's `db.*` conventions.
 
@@ -23,6 +23,8 @@ class QuerySpan:
     the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
     `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
     the block began is `is_background`: those are in `Trace.background_queries` only.
+    `parameters` are the bound values as text, each cut at 100 characters, only where the person asked for
+    them (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
     query_text: str
@@ -50,6 +52,7 @@ class QuerySpan:
     connection_id: int = 0
     is_background: bool = False
     parameter_count: int | None = None
+    parameters: tuple[str, ...] | None = None
 
     @property
     def end_ms(self) -> float:

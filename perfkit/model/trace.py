@@ -1,7 +1,7 @@
 """One measured block: everything that the collectors saw."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
 from perfkit.model.cpu import CpuProfile
@@ -116,6 +116,16 @@ class Trace:
         """The same for what tasks and threads sent that were at work before the block."""
         return group_queries(self.background_queries, self.more_background_queries)
 
+    def without_parameters(self) -> "Trace":
+        """The same trace without parameter values; itself where it holds none."""
+        if all(span.parameters is None for span in (*(self.queries or ()), *self.background_queries)):
+            return self
+        return replace(
+            self,
+            queries=None if self.queries is None else _without_parameters(self.queries),
+            background_queries=_without_parameters(self.background_queries),
+        )
+
     @property
     def round_trips(self) -> int | None:
         """Statements and the messages that frame them; `None` where queries were not measured."""
@@ -123,3 +133,7 @@ class Trace:
             return None
         frames = self.transaction_counts
         return self.statement_count + (frames.total if frames else 0)
+
+
+def _without_parameters(spans: tuple[QuerySpan, ...]) -> tuple[QuerySpan, ...]:
+    return tuple(replace(span, parameters=None) for span in spans)

@@ -25,6 +25,8 @@ from perfkit.views._sql import sql_html
 SHOWN_GROUPS = 20
 SHOWN_STATEMENTS = 120
 _TEXT_WIDTH = 68
+_VALUES_WIDTH = 240
+_SHOWN_SETS = 3
 # Below 1 ms, or 1 % of the block, a wait is the pool's own work and not worth a place in the header.
 NOTABLE_WAIT_MS = 1.0
 NOTABLE_WAIT_SHARE = 0.01
@@ -115,7 +117,7 @@ def _group_lines(groups: tuple[QueryGroup, ...]) -> list[str]:
             f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {_rows(group):>8} rows  "
             f"{_shortened(group.query_text)}"
         )
-        lines.extend(f"{'':>20}{line}" for line in _places(group))
+        lines.extend(f"{'':>20}{line}" for line in [*_values(group), *_places(group)])
     return lines
 
 
@@ -133,6 +135,7 @@ def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
     places = join(tag("div", place) for place in _places(group))
     relation = tag("div", join(["loads ", code(relationship)])) if relationship else ""
     statement: list[Html | str] = [sql_html(group.query_text), relation]
+    statement.extend(tag("div", tag("span", text, MONO)) for text in _values(group))
     if group.failed:
         kind = next((span.error_type for span in group.spans if span.error_type), None) or "error"
         statement.append(tag("div", f"{group.failed} failed: {kind}", "font-weight:600"))
@@ -166,26 +169,39 @@ def _places(group: QueryGroup) -> list[str]:
     return [*lines, f"and {len(ranked) - 3} more places"] if len(ranked) > 3 else lines
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
+def _values(group: QueryGroup) -> list[str]:
+    """The first parameter values of the group, where they were asked for."""
+    sets = list(dict.fromkeys(span.parameters for span in group.spans if span.parameters))
+    lines = [f"with {_shortened(', '.join(values), _VALUES_WIDTH)}" for values in sets[:_SHOWN_SETS]]
+    more = len(sets) - _SHOWN_SETS
+    return [*lines, f"and with {counted(more, 'other set')} of values"] if more > 0 else lines
+
+
+def _shortened(text: str, width: int = _TEXT_WIDTH) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _statements(spans: tuple[QuerySpan, ...]) -> Html:
-    rows: list[list[Content]] = [
-        [
-            f"{span.start_ms:,.1f}",
-            milliseconds(span.duration_ms),
-            "unknown" if span.returned_rows is None else f"{span.returned_rows:,}",
-            tag("span", _shortened(span.query_text), MONO),
-            span.call_site.label if span.call_site else "",
-        ]
-        for span in spans[:SHOWN_STATEMENTS]
-    ]
-    listed = table(["At (ms)", "Time", "Rows", "Statement", "Sent from"], rows, numeric=(0, 1, 2))
+    has_values = any(span.parameters is not None for span in spans)
+    headers = ["At (ms)", "Time", "Rows", "Statement", *(["Parameters"] if has_values else []), "Sent from"]
+    rows = [_statement_row(span, has_values) for span in spans[:SHOWN_STATEMENTS]]
+    listed = table(headers, rows, numeric=(0, 1, 2))
     if len(spans) <= SHOWN_STATEMENTS:
         return listed
     rest = f"The first {SHOWN_STATEMENTS} of {len(spans):,}; all of them are in queries_frame()."
     return join([listed, paragraph(rest, quiet=True)])
+
+
+def _statement_row(span: QuerySpan, has_values: bool) -> list[Content]:
+    values = tag("span", _shortened(", ".join(span.parameters or ()), _VALUES_WIDTH), MONO)
+    return [
+        f"{span.start_ms:,.1f}",
+        milliseconds(span.duration_ms),
+        "unknown" if span.returned_rows is None else f"{span.returned_rows:,}",
+        tag("span", _shortened(span.query_text), MONO),
+        *([values] if has_values else []),
+        span.call_site.label if span.call_site else "",
+    ]
 
 
 def _timeline(trace: Trace) -> Html:

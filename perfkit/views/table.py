@@ -5,7 +5,7 @@ from perfkit.model.trace import Trace
 QUERY_COLUMNS = (
     "start_ms", "duration_ms", "operation_name", "query_text", "returned_rows", "batch_size", "status",
     "error_type", "call_site", "loop_site", "relationship", "fingerprint", "parameter_fingerprint",
-    "system_name", "thread_id", "task_id", "is_background",
+    "system_name", "thread_id", "task_id", "is_background", "parameters",
 )  # fmt: skip
 
 
@@ -18,7 +18,8 @@ def query_rows(trace: Trace) -> list[dict[str, object]]:
         trace: a block; one whose queries were not measured gives no rows.
 
     Returns:
-        Rows with the keys of `QUERY_COLUMNS`; places are the phrases that reports show.
+        Rows with the keys of `QUERY_COLUMNS`; places are the phrases that reports show. `parameters` is
+        `None` unless the values were asked for.
     """
     rows = []
     spans = [*(trace.queries or ()), *trace.background_queries]

@@ -64,6 +64,21 @@ def test_statements_that_are_not_kept_one_by_one_count_against_the_budget(notebo
         assert "20,050 × select ?" in second
 
 
+def test_querycount_shows_values_only_to_those_who_ask(notebook):
+    secret = "hunter2"
+    ask = f"ask('{secret[:4]}' + '{secret[4:]}');"
+    assert secret not in json.dumps(notebook.run(f"%%querycount\n{ask}").bundles)
+    bundle = notebook.run(f"%%querycount --params\n{ask}").bundles[0]
+    assert secret in bundle["text/plain"]
+    assert secret in bundle["text/html"]
+
+
+def test_values_are_shown_by_no_other_magic_of_the_same_cell(notebook):
+    notebook.run("%%diagnose other\n%%querycount kept --params\nask(7);")
+    assert notebook.value("kept.trace.queries[0].parameters") == ["7"]
+    assert notebook.value("[span.parameters for span in other.trace.queries]") == [None]
+
+
 def test_querycount_without_statements_says_so(notebook):
     ran = notebook.run("%%querycount\npass")
     assert "no statements" in ran.bundles[0]["text/plain"]
