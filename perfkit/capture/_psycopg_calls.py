@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
+from perfkit.capture.result_size import note_size
 from perfkit.capture.transactions import Frame, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
@@ -101,6 +102,7 @@ class PsycopgCalls:
                 self._name(sending, cursor)
             if rows is not None:
                 sending.record.rows = rows(cursor)
+                note_size(sending.record, cursor)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
 

@@ -10,7 +10,9 @@ from typing import Any
 from perfkit.capture.django_orm import django_load
 from perfkit.capture.live_objects import live_objects
 from perfkit.capture.patches import Function, Patches
+from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
+from perfkit.capture.result_size import note_size
 from perfkit.capture.sqlalchemy_hooks import sent_rows
 from perfkit.capture.transactions import Frame, TransactionKind
 
@@ -89,7 +91,7 @@ class DjangoHooks:
             self._at_work.pop(key, None)
         if record is not None:
             record.end = perf_counter()
-            record.rows = self._rows(cursor)
+            self._note_rows(record, cursor)
         return result
 
     def _send(self, connection: Any, sql: Any, params: Any, many: bool, frame: FrameType) -> Any:
@@ -111,12 +113,12 @@ class DjangoHooks:
             return None
         return record
 
-    def _rows(self, cursor: Any) -> int | None:
+    def _note_rows(self, record: Record, cursor: Any) -> None:
         try:
-            return sent_rows(cursor)
+            record.rows = sent_rows(cursor)
+            note_size(record, cursor)
         except Exception as error:
             self._miss(error)
-            return None
 
     def _ending(self, kind: TransactionKind) -> Any:
         """psycopg's commits and rollbacks are reported by its own hook."""

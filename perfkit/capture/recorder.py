@@ -250,6 +250,7 @@ class Recorder:
             start_ms=(start - self.block_start) * 1000,
             parameter_fingerprint=self._parameter_names.named(record.parameters),
             returned_rows=record.sent_rows,
+            returned_bytes=record.returned_bytes,
             status="error" if record.error_type else "ok",
             error_type=record.error_type,
             call_site=places.line(record.position.call),

@@ -16,15 +16,16 @@ class QuerySpan:
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
     different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
     rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot be
-    told. `loop_id` is equal for all statements that one activation of one loop sent, and `loop_site` is that
-    loop's line. `relationship` is the ORM attribute whose access sent the statement, for example
-    `User.posts`; `column_load` names the columns that a single object was loaded again for, and
+    told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None` where
+    it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
+    `loop_site` is that loop's line. `relationship` is the ORM attribute whose access sent the statement, for
+    example `User.posts`; `column_load` names the columns that a single object was loaded again for, and
     `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements with
     the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
     `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
-    the block began is `is_background`: those are in `Trace.background_queries` only.
-    `parameters` are the bound values as text, each cut at 100 characters, only where the person asked for
-    them (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
+    the block began is `is_background`: those are in `Trace.background_queries` only. `parameters` are the
+    bound values as text, each cut at 100 characters, only where the person asked for them
+    (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
     query_text: str
@@ -53,6 +54,7 @@ class QuerySpan:
     is_background: bool = False
     parameter_count: int | None = None
     parameters: tuple[str, ...] | None = None
+    returned_bytes: int | None = None
 
     @property
     def end_ms(self) -> float:
@@ -122,6 +124,16 @@ class QueryGroup:
         """Their rows together; `None` as soon as one of them is unknown."""
         rows = [span.returned_rows for span in self.spans] + [total.returned_rows for total in self.totals]
         return None if None in rows else sum(row for row in rows if row is not None)
+
+    @property
+    def returned_bytes(self) -> int | None:
+        """The size of their rows together, from the width of those that is known; `None` where none is."""
+        sized = [span for span in self.spans if span.returned_bytes is not None and span.returned_rows]
+        rows = self.returned_rows
+        if not sized or rows is None:
+            return None
+        width = sum(span.returned_bytes or 0 for span in sized) / sum(s.returned_rows or 0 for s in sized)
+        return round(width * rows)
 
 
 def group_queries(

@@ -66,6 +66,16 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         location=span.call_site,
         offenders=(index,),
         saving_ms=saving_ms,
+        evidence=_evidence(span, sent, read),
+    )
+
+
+def _evidence(span: QuerySpan, sent: int, read: int) -> tuple[str, ...]:
+    if span.returned_bytes is None:
+        return ()
+    unread = span.returned_bytes * (sent - read) / sent
+    return (
+        f"about {span.returned_bytes / 1e6:,.1f} MB came over the wire, {unread / 1e6:,.1f} MB of it unread",
     )
 
 
@@ -76,7 +86,13 @@ RULE = Rule(
     name="unbounded-result",
     requires="queries",
     check=unbounded_result,
-    fires_on=(trace(query(_POSTS, returned_rows=50_000, consumed_rows=20), name="twenty of fifty thousand"),),
+    fires_on=(
+        trace(query(_POSTS, returned_rows=50_000, consumed_rows=20), name="twenty of fifty thousand"),
+        trace(
+            query(_POSTS, returned_rows=50_000, consumed_rows=1, returned_bytes=9_000_000),
+            name="the first of nine million bytes",
+        ),
+    ),
     silent_on=(
         trace(query(_POSTS, returned_rows=50_000, consumed_rows=50_000), name="an export reads every row"),
         trace(query(_POSTS, returned_rows=None, consumed_rows=None), name="a server-side cursor"),

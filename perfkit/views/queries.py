@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from perfkit.model.query import QueryGroup, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.views._format import counted, milliseconds
+from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import (
     BAR,
     BAR_STRONG,
@@ -150,9 +150,12 @@ def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
     ]
 
 
-def _rows(group: QueryGroup) -> str:
-    rows = group.returned_rows
-    return "unknown" if rows is None else f"{rows:,}"
+def _rows(sent: QueryGroup | QuerySpan) -> str:
+    """Rows, and what they weigh where that is known: `1,000 · ≈ 3.2 MB`."""
+    if sent.returned_rows is None:
+        return "unknown"
+    size = "" if sent.returned_bytes is None else f" · ≈ {megabytes(sent.returned_bytes)}"
+    return f"{sent.returned_rows:,}{size}"
 
 
 def _places(group: QueryGroup) -> list[str]:
@@ -197,7 +200,7 @@ def _statement_row(span: QuerySpan, has_values: bool) -> list[Content]:
     return [
         f"{span.start_ms:,.1f}",
         milliseconds(span.duration_ms),
-        "unknown" if span.returned_rows is None else f"{span.returned_rows:,}",
+        _rows(span),
         tag("span", _shortened(span.query_text), MONO),
         *([values] if has_values else []),
         span.call_site.label if span.call_site else "",

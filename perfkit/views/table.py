@@ -3,9 +3,9 @@
 from perfkit.model.trace import Trace
 
 QUERY_COLUMNS = (
-    "start_ms", "duration_ms", "operation_name", "query_text", "returned_rows", "batch_size", "status",
-    "error_type", "call_site", "loop_site", "relationship", "fingerprint", "parameter_fingerprint",
-    "system_name", "thread_id", "task_id", "is_background", "parameters",
+    "start_ms", "duration_ms", "operation_name", "query_text", "returned_rows", "returned_bytes",
+    "batch_size", "status", "error_type", "call_site", "loop_site", "relationship", "fingerprint",
+    "parameter_fingerprint", "system_name", "thread_id", "task_id", "is_background", "parameters",
 )  # fmt: skip
 
 

@@ -126,6 +126,17 @@ def test_rows_that_are_unknown_are_called_unknown():
     assert "unknown" in queries.as_text(trace(query(returned_rows=None)))
 
 
+def test_the_size_of_rows_stands_beside_them_where_it_is_known():
+    known = query("SELECT a", returned_rows=1000, returned_bytes=3_200_000)
+    group = trace([known, query("SELECT a", returned_rows=500), query("SELECT b", returned_rows=1000)])
+
+    text = queries.as_text(group)
+
+    assert "1,500 · ≈ 4.8 MB rows" in text
+    assert "1,000 rows  SELECT b" in text
+    assert "1,000 · ≈ 3.2 MB" in shown(group, focus="queries").get_text()
+
+
 def test_a_block_that_was_not_measured_shows_no_zero_statements():
     text = block.as_text(unmeasured(), diagnose(unmeasured()))
 
