@@ -7,7 +7,7 @@ from sys import _getframe
 from time import perf_counter
 from typing import Any
 
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted, ending
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
 from perfkit.capture.patches import Function
 from perfkit.capture.transactions import TransactionKind
 
@@ -120,13 +120,12 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def enter(transaction: Any) -> Any:
-            sent = None
+            sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
                 sent = calls.frame("begin", transaction.connection, _getframe(1))
-            try:
-                return await original(transaction)
-            finally:
-                calls.ended(sent)
+            result = await original(transaction)
+            calls.entered(transaction, sent, start, _getframe(1))
+            return result
 
         return enter
 
@@ -140,8 +139,6 @@ class AsyncWrappers:
             try:
                 return await original(transaction, *error)
             finally:
-                if was_open and calls.is_idle(transaction.connection):
-                    sent = calls.frame(ending(transaction), transaction.connection, _getframe(1))
-                    calls.ended(sent, start)
+                calls.left(transaction, was_open, start, _getframe(1))
 
         return leave

@@ -14,6 +14,9 @@ from perfkit.capture.transactions import Frame, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
 _COMPOSED = "a composed statement"
+_LEAVES_SAVEPOINT: dict[TransactionKind, tuple[str, ...]] = {
+    "commit": ("RELEASE",), "rollback": ("ROLLBACK TO", "RELEASE"),
+}  # fmt: skip
 
 
 class Sending(NamedTuple):
@@ -105,6 +108,52 @@ class PsycopgCalls:
                 note_size(sending.record, cursor)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
+
+    def savepoints(
+        self, commands: Iterable[str], transaction: Any, frame: FrameType, start: float | None = None
+    ) -> None:
+        """Count what a nested transaction block has sent, which passes by all cursors.
+
+        Args:
+            commands: `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`, in the order in which they were sent.
+            transaction: psycopg's transaction block, which knows the savepoint's name.
+            frame: the caller of psycopg.
+            start: when the first was sent; it takes all of the time. `None` where that is another's.
+        """
+        if not self.is_active or is_pool_at_work(frame):
+            return
+        name = str(transaction.savepoint_name).replace('"', '""')
+        end = perf_counter()
+        try:
+            for command in commands:
+                record = self._recorder.new(f'{command} "{name}"', "postgresql", "psycopg")
+                self._recorder.describe(record, frame, None, transaction.connection)
+                record.rows, record.start, record.end, start = 0, start or end, end, None
+        except Exception as error:
+            self._recorder.note(f"Some savepoints were not counted ({type(error).__name__} in perfkit).")
+
+    def entered(self, transaction: Any, sent: Frame | None, start: float, frame: FrameType) -> None:
+        """A transaction block has begun, by a BEGIN, a savepoint, or both.
+
+        Args:
+            transaction: psycopg's transaction block.
+            sent: what was counted for its BEGIN, if it sent one.
+            start: when it was entered.
+            frame: the caller of psycopg.
+        """
+        self.ended(sent)
+        if transaction.savepoint_name:
+            self.savepoints(("SAVEPOINT",), transaction, frame, None if sent else start)
+
+    def left(self, transaction: Any, was_open: bool, start: float, frame: FrameType) -> None:
+        """A transaction block has ended, by a COMMIT or ROLLBACK or, if nested, at its savepoint."""
+        if not was_open or transaction.connection.closed:
+            return
+        kind = ending(transaction)
+        if self.is_idle(transaction.connection):
+            self.ended(self.frame(kind, transaction.connection, frame), start)
+        elif transaction.savepoint_name:
+            self.savepoints(_LEAVES_SAVEPOINT[kind], transaction, frame, start)
 
     def is_idle(self, connection: Any) -> bool:
         """Whether the connection is in no transaction, as far as the server has told."""

@@ -12,39 +12,15 @@ alone as long as no debugger traces the frame, and which dies with the frame.
 """
 
 import itertools
-import os
 import sys
-from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from perfkit.capture.call_site import is_user_file
-
-# Far deeper than real call chains; bounds the cost at the recursion limit.
-_MAX_FRAMES = 400
-# An event loop runs unrelated tasks from one frame: what is above it is no loop of the user's.
-_EVENT_LOOPS = tuple(
-    os.path.join(*parts)  # noqa: PTH118 - compared as text
-    for parts in (
-        ("asyncio", "events.py"),
-        ("asyncio", "base_events.py"),
-        ("asyncio", "runners.py"),
-        ("trio", "_core", "_run.py"),
-    )
-)
-
-
-# What a frame may belong to. A sender is a library that sends statements on somebody's behalf.
-_OWN, _LIBRARY, _SENDER, _EVENT_LOOP = "own", "library", "sender", "event loop"
-_kinds: dict[str, str] = {}
-_MAX_PATHS = 4096
+from perfkit.capture.user_frames import stack, user_frames
 
 # Blocks may be nested, and one block has more than one finder: they share the marks.
 _tokens = itertools.count(1)
 _finders: set[int] = set()
-
-
-_SENDERS = ("sqlalchemy.", "django.db.", "psycopg", "sqlite3")
 
 
 class Instruction(NamedTuple):
@@ -130,7 +106,7 @@ class LoopFinder:
         """
         call: FrameType | None = None
         place = (self._token, key)
-        for own, entered, innermost in _user_frames(frame):
+        for own, entered, innermost in user_frames(frame):
             if entered is not None:
                 sender = innermost if is_access and call is None and innermost else entered
                 if sender is not entered and not self._visit(sender, place, serial)[1]:
@@ -172,7 +148,7 @@ class LoopFinder:
         if _finders:
             return
         for top in sys._current_frames().values():
-            for frame in _stack(top):
+            for frame in stack(top):
                 if isinstance(frame.f_trace, _Mark):
                     frame.f_trace = None
 
@@ -210,81 +186,3 @@ class LoopFinder:
 
 def _at(frame: FrameType) -> Instruction:
     return Instruction(frame.f_code, frame.f_lasti)
-
-
-def _user_frames(
-    frame: FrameType | None,
-) -> Iterator[tuple[FrameType, FrameType | None, FrameType | None]]:
-    """The user's frames from here outwards, each with the library's frames that it called, if it did.
-
-    The first of the two is the library's outermost. The second is the outermost frame of the library that
-    sends, where another library, a template say, stands between.
-    """
-    entered: FrameType | None = None
-    sender = innermost = frame
-    kinds, before = _kinds, _SENDER
-    greenlet: Any = None
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            greenlet = _outer_greenlet(greenlet)
-            if greenlet is None:
-                return
-            frame = greenlet.gr_frame
-            continue
-        kind = kinds.get(frame.f_code.co_filename) or _kind(frame)
-        if kind is _SENDER:
-            entered = frame
-            if before is _SENDER:
-                sender = frame
-        elif kind is _LIBRARY:
-            entered = frame
-            if frame is not innermost:
-                before = kind
-        elif kind is _EVENT_LOOP:
-            return
-        else:
-            yield frame, entered, sender or entered
-            entered, sender, before = None, None, _SENDER
-        frame = frame.f_back
-
-
-def _kind(frame: FrameType) -> str:
-    """Whose code a frame runs; remembered by file, because every statement asks for every frame above it."""
-    if len(_kinds) > _MAX_PATHS:
-        _kinds.clear()
-    path = frame.f_code.co_filename
-    if path.endswith(_EVENT_LOOPS):
-        kind = _EVENT_LOOP
-    elif is_user_file(path):
-        kind = _OWN
-    else:
-        kind = _SENDER if str(frame.f_globals.get("__name__")).startswith(_SENDERS) else _LIBRARY
-        if path.startswith("<"):
-            return kind  # `<string>` is the path of whatever was generated, by any library
-    _kinds[path] = kind
-    return kind
-
-
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames from here outwards, across greenlets, up to the event loop."""
-    greenlet: Any = None
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            greenlet = _outer_greenlet(greenlet)
-            if greenlet is None:
-                return
-            frame = greenlet.gr_frame
-            continue
-        if frame.f_code.co_filename.endswith(_EVENT_LOOPS):
-            return
-        yield frame
-        frame = frame.f_back
-
-
-def _outer_greenlet(greenlet: Any) -> Any:
-    """The greenlet that is waiting for this one: SQLAlchemy runs its async API in a greenlet of its own."""
-    module = sys.modules.get("greenlet")
-    if module is None:
-        return None
-    current = module.getcurrent() if greenlet is None else greenlet
-    return current.parent

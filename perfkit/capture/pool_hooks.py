@@ -18,7 +18,8 @@ from perfkit.capture.recorder import Recorder
 # The requests that this thread or task waits for. SQLAlchemy's greenlets share their caller's context.
 _asking: ContextVar[tuple[tuple["PoolHooks", Loan], ...]] = ContextVar("perfkit_asking", default=())
 
-_DRIVERS = ("perfkit", "psycopg", "asyncpg", "sqlite3", "aiosqlite")
+# `contextlib` stands between a driver's transaction block and the code that enters it.
+_DRIVERS = ("perfkit", "psycopg", "asyncpg", "sqlite3", "aiosqlite", "contextlib")
 
 
 def is_pool_at_work(frame: FrameType) -> bool:

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from perfkit.capture._psycopg_async import AsyncWrappers
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted, ending
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.recorder import Recorder
 from perfkit.capture.transactions import TransactionKind
@@ -169,13 +169,12 @@ class _Wrappers:
 
         @functools.wraps(original)
         def enter(transaction: Any) -> Any:
-            sent = None
+            sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
                 sent = calls.frame("begin", transaction.connection, _getframe(1))
-            try:
-                return original(transaction)
-            finally:
-                calls.ended(sent)
+            result = original(transaction)
+            calls.entered(transaction, sent, start, _getframe(1))
+            return result
 
         return enter
 
@@ -188,8 +187,6 @@ class _Wrappers:
             try:
                 return original(transaction, *error)
             finally:
-                if was_open and calls.is_idle(transaction.connection):
-                    sent = calls.frame(ending(transaction), transaction.connection, _getframe(1))
-                    calls.ended(sent, start)
+                calls.left(transaction, was_open, start, _getframe(1))
 
         return leave
