@@ -3,7 +3,8 @@
 A statement sent twice from one line is not yet a loop: the line may stand in a helper that two other lines
 call. The loop is where the two call chains meet: the deepest frame that was on the stack both times. If
 that frame stood at the same instruction both times, the instruction runs again and again: a loop, or `map`.
-If it stood at another instruction, two lines sent a statement each.
+If it stood at another instruction, two lines sent a statement each; or the function calls itself, and a
+deeper call of it has now sent what this one sent before, from the same instruction: a recursion.
 
 To recognise a frame again we must not keep it: a kept frame keeps its local variables alive, and with them
 ORM objects that SQLAlchemy's identity map would otherwise forget, so that the program would send fewer
@@ -122,7 +123,8 @@ class LoopFinder:
             call = call or own
             visit, is_new = self._visit(own, place, serial)
             if not is_new:
-                return self._position(call, self._prove(visit, own) if visit else None)
+                loop_id = self._prove(visit, own) if visit else self._recursion(call, own, place)
+                return self._position(call, loop_id)
         return self._position(call, None) if call else NOWHERE
 
     def _position(self, call: FrameType, loop_id: int | None) -> Position:
@@ -175,6 +177,33 @@ class LoopFinder:
             visits[offset] = _Visit(serial)
         return known, False
 
+    def _recursion(self, call: FrameType, own: FrameType, place: tuple[int, object]) -> int | None:
+        """The loop of a function that calls itself and sends one statement of this shape at each level.
+
+        No frame is then at one instruction twice. But the frame where the two call chains meet sent the
+        statement before at the very instruction at which a deeper call of the same function sends this one.
+
+        Args:
+            call: the innermost frame of the user's.
+            own: the frame where the call chains meet, at another instruction than the time before.
+            place: the finder and the shape.
+
+        Returns:
+            `None` where it is no recursion: two lines of one call sent a statement each.
+        """
+        inner = _deeper_call(call, own)
+        if inner is None or type(own.f_trace) is not _Marks:
+            return None
+        visit: _Visit | None = own.f_trace.seen[place].get(inner.f_lasti)
+        mark: Any = inner.f_trace
+        if type(mark) is _FirstMark:
+            mark = inner.f_trace = _Marks(mark)
+        if visit is None or type(mark) is not _Marks or inner.f_lasti not in mark.seen.get(place, ()):
+            return None
+        loop_id = self._prove(visit, own)
+        mark.seen[place][inner.f_lasti].loop_id = loop_id  # for the level below it
+        return loop_id
+
     def _prove(self, visit: _Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
             visit.loop_id = next(self._ids)
@@ -186,3 +215,22 @@ class LoopFinder:
 
 def _at(frame: FrameType) -> Instruction:
     return Instruction(frame.f_code, frame.f_lasti)
+
+
+def _deeper_call(call: FrameType, outer: FrameType) -> FrameType | None:
+    """The outermost call of a frame's function from within that frame; `None` where it does not call itself.
+
+    Two functions behind one decorator run the same code in its wrapper, and neither calls itself: what is
+    made within another function counts only where it refers to itself.
+    """
+    names = outer.f_code.co_freevars
+    if names and outer.f_code.co_name not in names:
+        return None
+    found, frame = None, call
+    while frame is not outer:
+        if frame.f_code is outer.f_code:
+            found = frame
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return found

@@ -43,4 +43,6 @@ class Record:
     @property
     def sent_rows(self) -> int | None:
         """Rows that the database sent; those that were read where the driver cannot tell."""
-        return self.consumed_rows if self.rows is None else self.rows
+        if self.rows is not None or self.consumed is None or self.consumed.rows is None:
+            return self.rows
+        return self.consumed.rows + self.consumed.unused

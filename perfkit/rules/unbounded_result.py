@@ -9,6 +9,7 @@ Why is this slow
 
 Example
     newest = session.execute(select(Post).order_by(Post.created_at.desc())).fetchmany(20)
+    newest = session.scalars(select(Post).order_by(Post.created_at.desc())).first()      # all are loaded
 
 Use instead
     newest = session.execute(select(Post).order_by(Post.created_at.desc()).limit(20)).all()
@@ -57,7 +58,7 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         rule="unbounded-result",
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=f"{sent:,} rows were sent and {read:,} read: the result has no limit",
-        advice="Ask only for what is shown: add .limit(...), or read in pieces with yield_per.",
+        advice=_advice(read),
         refutation=(
             "The driver reported the rows it got and perfkit counted those that were read. It would be a "
             "false alarm if the rest is read after the block."
@@ -68,6 +69,12 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         saving_ms=saving_ms,
         evidence=_evidence(span, sent, read),
     )
+
+
+def _advice(read: int) -> str:
+    if read == 1:
+        return "Ask for the one row alone: first() does not add a limit, so add .limit(1) to the statement."
+    return "Ask only for what is shown: add .limit(...), or read in pieces with yield_per."
 
 
 def _evidence(span: QuerySpan, sent: int, read: int) -> tuple[str, ...]:
@@ -98,6 +105,7 @@ RULE = Rule(
         trace(query(_POSTS, returned_rows=None, consumed_rows=None), name="a server-side cursor"),
         trace(query(f"{_POSTS} LIMIT ?", returned_rows=2000, consumed_rows=20), name="a limit is there"),
         trace(query(_POSTS, returned_rows=200, consumed_rows=0), name="a small result"),
+        trace(query(_POSTS, returned_rows=200, consumed_rows=1), name="the first of a small result"),
         unmeasured(),
     ),
 )

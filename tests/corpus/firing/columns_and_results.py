@@ -54,6 +54,12 @@ def rows_that_nobody_reads(connection):
     connection.execute(select(Sensor.id).order_by(Sensor.id)).fetchmany(20)  # line
 
 
+@fires("unbounded-result", statements=1)
+def the_first_of_all(session):
+    """The ORM loads all 1,200 rows and turns them into objects to hand out one."""
+    session.scalars(select(Sensor).order_by(Sensor.id)).first()  # line
+
+
 @fires("cartesian-product", statements=1, on="postgresql")
 def two_collections_joined(session):
     """Two joined collections multiply: 640 rows for 170 objects."""
