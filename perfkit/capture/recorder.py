@@ -44,6 +44,7 @@ class QueryLog:
     more_transactions: TransactionCounts = field(default_factory=TransactionCounts)
     background: tuple[QuerySpan, ...] = ()
     more_background: tuple[QueryTotals, ...] = ()
+    stalled_ms: float | None = None
 
 
 class Recorder:
@@ -119,8 +120,9 @@ class Recorder:
                 for.
             connection: the driver's connection; only a number for it is kept.
         """
-        thread_id, task = threading.get_ident(), _current_task()
-        record.thread_id = thread_id
+        # Not by `_current_task`: a call more would be felt here.
+        task = None if asyncio._get_running_loop() is None else asyncio.current_task()
+        record.thread_id = thread_id = threading.get_ident()
         if task is not None:
             record.task_id = task.get_name()
         if self._background.covers(thread_id, task):

@@ -13,7 +13,7 @@ from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
-from perfkit.capture.result_size import note_size
+from perfkit.capture.result_size import MIN_ROWS, note_size
 from perfkit.capture.rows import count_rows
 from perfkit.capture.transactions import Frame, TransactionKind
 
@@ -166,9 +166,10 @@ class SqlalchemyHooks:
             return
         record.end = end
         try:
-            record.rows = sent_rows(cursor)
-            note_size(record, cursor)
-            if record.rows is None or cursor.description is not None:
+            rows = record.rows = sent_rows(cursor)
+            if rows is not None and rows >= MIN_ROWS:
+                note_size(record, cursor)
+            if rows is None or cursor.description is not None:
                 record.consumed = count_rows(context)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")

@@ -55,18 +55,19 @@ def user_frames(
             entered = frame
             if before is _SENDER:
                 sender = frame
-        elif kind is _LIBRARY or kind is _BRIDGE:
+        elif kind is _LIBRARY:
             entered = frame
-            if kind is _BRIDGE and (waiting := awaiting_frames(frame)):
-                yield from _waiting_frames(waiting, sender)
-                return
             if frame is not innermost:
                 before = kind
+        elif kind is _OWN:
+            yield frame, entered, sender or entered
+            entered, sender, before = None, None, _SENDER
         elif kind is _EVENT_LOOP:
             return
         else:
-            yield frame, entered, sender or entered
-            entered, sender, before = None, None, _SENDER
+            entered, waiting = frame, awaiting_frames(frame)
+            yield from _waiting_frames(waiting, sender)
+            frame = waiting[-1] if waiting else frame  # nothing called the outermost but its event loop
         frame = frame.f_back
 
 

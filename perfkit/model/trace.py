@@ -20,6 +20,8 @@ class Trace:
     the first statements, and `more_queries` and `more_transactions` the totals of the rest. What tasks and
     threads sent that were at work before the block began is in `background_queries` and
     `more_background_queries`: it is no part of any other number, of any budget, or of what rules judge.
+    During `stalled_ms` of the block some work of this machine waited for a processor; `None` where the system
+    does not tell.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Trace:
     more_transactions: TransactionCounts = field(default_factory=TransactionCounts)
     background_queries: tuple[QuerySpan, ...] = ()
     more_background_queries: tuple[QueryTotals, ...] = ()
+    stalled_ms: float | None = None
 
     @property
     def transaction_counts(self) -> TransactionCounts | None:

@@ -60,6 +60,7 @@ def trace_of(log: QueryLog) -> Trace:
         more_transactions=log.more_transactions,
         background_queries=log.background,
         more_background_queries=log.more_background,
+        stalled_ms=log.stalled_ms,
     )
 
 

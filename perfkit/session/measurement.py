@@ -205,6 +205,7 @@ class Measurement:
             more_transactions=log.more_transactions if log else TransactionCounts(),
             background_queries=log.background if log else (),
             more_background_queries=log.more_background if log else (),
+            stalled_ms=log.stalled_ms if log else None,
             notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
         )
 

@@ -74,9 +74,9 @@ def two_collections_joined_on_sqlite(session):
     session.scalars(select(Shelf).options(*both)).unique().all()  # line
 
 
-@fires("deep-offset", statements=12, on="postgresql")
+@fires("deep-offset", statements=20, on="postgresql")
 def pages_that_get_slower(connection):
     """Each page reads and throws away all pages before it; a row of this table has a price."""
     page = text("SELECT id, yearly_report(1) FROM sensors ORDER BY id LIMIT 5 OFFSET :skip")
-    for number in range(12):  # loop
+    for number in range(20):  # loop
         connection.execute(page, {"skip": 5 * number}).all()  # line
