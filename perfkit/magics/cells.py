@@ -19,19 +19,24 @@ def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
         "--max",
         metavar="N",
         type=statement_count,
-        help="let the cell fail if it sends more than N statements",
+        help="let the cell fail if it sends more than N statements; what tasks send that ran before the cell "
+        "is not counted",
+    )
+    parser.add_argument(
+        "--params",
+        action="store_true",
+        help="show the values that are bound to the statements; they are then in the notebook too",
     )
 
 
 def _querycount(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    return Parts(queries=True)
+    return Parts(queries=True, parameters=arguments.params)
 
 
 def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:
-    spans = result.trace.queries or ()
-    if arguments.max is None or len(spans) <= arguments.max:
+    if arguments.max is None or result.trace.statement_count <= arguments.max:
         return None
-    return over_budget(spans, arguments.max)
+    return over_budget(result.trace, arguments.max)
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:

@@ -144,7 +144,7 @@ class Measurement:
         return self.result.diagnosis
 
     def queries_frame(self) -> "pandas.DataFrame":
-        """One row a statement, times in milliseconds, without parameter values."""
+        """One row a statement, times in milliseconds; parameter values only if they were asked for."""
         return self.result.queries_frame()
 
     def frame(self) -> "pandas.DataFrame":
@@ -222,6 +222,9 @@ class Measurement:
             error=type(error).__name__ if error is not None else None,
             more_queries=log.more if log else (),
             more_transactions=log.more_transactions if log else TransactionCounts(),
+            background_queries=log.background if log else (),
+            more_background_queries=log.more_background if log else (),
+            stalled_ms=log.stalled_ms if log else None,
             notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
         )
 
@@ -230,6 +233,7 @@ def measure(
     name: str = "block",
     *,
     queries: bool = True,
+    parameters: bool = False,
     cpu: bool | CpuEngine = False,
     memory: bool | Literal["peak", "native"] = False,
     plans: PlanMode = False,
@@ -243,7 +247,10 @@ def measure(
 
     Args:
         name: what the block is called in reports.
-        queries: record every statement that SQLAlchemy sends, with its line and the loop around it.
+        queries: record every statement that SQLAlchemy sends, with its line and the loop around it. What
+            tasks and threads send that were at work before the block is kept apart.
+        parameters: keep the values that are bound to statements and show them, as text of at most 100
+            characters each. They are then in the report, in the notebook and in saved traces too.
         cpu: profile this thread: `"cprofile"` (what `True` means) counts every call, `"sampling"` looks at
             the stack every few milliseconds and slows nothing down.
         memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
@@ -272,7 +279,9 @@ def measure(
     cpu_collector = _cpu_collector(cpu, line_times)
     return Measurement(
         name,
-        queries=QueryCollector(keep_samples=bool(plans)) if queries or plans else None,
+        queries=(
+            QueryCollector(keep_samples=bool(plans), keep_parameters=parameters) if queries or plans else None
+        ),
         cpu=cpu_collector,
         memory=(
             MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")

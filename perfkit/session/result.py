@@ -89,7 +89,7 @@ class Result:
         return self.trace.production[0]
 
     def queries_frame(self) -> "pandas.DataFrame":
-        """One row a statement, times in milliseconds, without parameter values."""
+        """One row a statement, times in milliseconds; parameter values only if they were asked for."""
         import pandas as pd
 
         return pd.DataFrame(table.query_rows(self.trace), columns=list(table.QUERY_COLUMNS))
@@ -160,7 +160,7 @@ def save(trace: Trace, path: str | Path) -> Path:
     """Write a trace to a JSON file.
 
     Args:
-        trace: what was measured; it holds no parameter values.
+        trace: what was measured; it holds no parameter values unless the measurement was asked for them.
         path: the file, which is replaced if it exists.
 
     Returns:

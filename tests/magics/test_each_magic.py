@@ -54,6 +54,31 @@ def test_a_longer_list_ends_with_how_much_more_there_is(notebook):
     assert f"{ran.label}, line 2: 1 × " in ran.error
 
 
+@pytest.mark.parametrize(("budget", "status"), [(20_049, "error"), (20_050, "ok")])
+def test_statements_that_are_not_kept_one_by_one_count_against_the_budget(notebook, budget, status):
+    ran = notebook.run(f"%%querycount --max {budget}\nfor i in range(20_050):\n    ask(i)\n")
+    assert ran.status == status
+    if status == "error":
+        first, second = ran.error.splitlines()
+        assert first == "QueryBudgetExceeded: 20,050 statements sent, at most 20,049 allowed (--max 20049)."
+        assert "20,050 × select ?" in second
+
+
+def test_querycount_shows_values_only_to_those_who_ask(notebook):
+    secret = "hunter2"
+    ask = f"ask('{secret[:4]}' + '{secret[4:]}');"
+    assert secret not in json.dumps(notebook.run(f"%%querycount\n{ask}").bundles)
+    bundle = notebook.run(f"%%querycount --params\n{ask}").bundles[0]
+    assert secret in bundle["text/plain"]
+    assert secret in bundle["text/html"]
+
+
+def test_values_are_shown_by_no_other_magic_of_the_same_cell(notebook):
+    notebook.run("%%diagnose other\n%%querycount kept --params\nask(7);")
+    assert notebook.value("kept.trace.queries[0].parameters") == ["7"]
+    assert notebook.value("[span.parameters for span in other.trace.queries]") == [None]
+
+
 def test_querycount_without_statements_says_so(notebook):
     ran = notebook.run("%%querycount\npass")
     assert "no statements" in ran.bundles[0]["text/plain"]
