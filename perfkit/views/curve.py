@@ -8,7 +8,7 @@ from perfkit.model.memory import MemoryProfile, RssSample
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import BAR, BAR_STRONG, Html, join, paragraph, picture, tag
 
-_WIDTH, _HEIGHT = 900, 220
+_WIDTH, _HEIGHT = 1000, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 24
 _MARK_GAP = 20
 # As much contrast on white as on black; the numbers that matter stand in the page's own colour.
@@ -64,7 +64,7 @@ def as_html(profile: MemoryProfile, marks: Sequence[Mark] = ()) -> Html:
         tag("ol", join(numbered), "margin:2px 0 6px;padding-left:28px;font-size:12px") if numbered else ""
     )
     return join(
-        [tag("div", picture(svg(profile, marks), describe(profile))), paragraph(_caption(profile)), legend]
+        [picture(svg(profile, marks), describe(profile), wide=True), paragraph(_caption(profile)), legend]
     )
 
 

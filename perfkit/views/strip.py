@@ -7,7 +7,8 @@ from statistics import median
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._html import BAR, BAR_STRONG, Html, picture
 
-_WIDTH, _LEFT, _RIGHT = 640, 64, 16
+# Narrow, so that on a phone the letters stay large enough to be read.
+_WIDTH, _LEFT, _RIGHT = 480, 56, 16
 _ROW_HEIGHT, _JITTER = 30, 4
 _LOG_FROM = 4.0
 """From this ratio of the largest to the smallest time on, a linear axis would press one sample to a line."""
