@@ -127,12 +127,16 @@ def tiles(pairs: Iterable[tuple[Content, Content]]) -> Html:
 
 
 def code(text: str) -> Html:
-    """A piece of code within a sentence; a long one breaks rather than widen the page."""
+    """A piece of code within a sentence.
+
+    A long one breaks rather than widen the page, unless what it stands in is kept on one line, where
+    JupyterLab's own style would break it, too.
+    """
     return tag(
         "code",
         text,
         css(
-            f"{MONO};font-size:12px;background:{SHADE};overflow-wrap:anywhere",
+            f"{MONO};font-size:12px;background:{SHADE};overflow-wrap:anywhere;white-space:inherit",
             "padding:1px 4px;border-radius:4px",
             _OWN_TEXT,
         ),
@@ -228,7 +232,7 @@ def bar(share: float, *, strong: bool = False, width_px: int = 120) -> Html:
         f"display:inline-block;height:9px;width:{width_px}px;background:{SHADE}",
         "border-radius:2px;line-height:9px;margin-right:6px;text-align:left",
     )
-    number = tag("span", f"{share:.0%}", "display:inline-block;min-width:34px;text-align:right")
+    number = tag("span", f"{share:.0%}", "display:inline-block;min-width:38px;text-align:right")
     return tag("span", join([tag("span", tag("span", "", fill), rail), number]), "white-space:nowrap")
 
 
