@@ -208,7 +208,7 @@ def _html_table(group: list[FunctionChange], has_calls: bool) -> Html:
         cells: list[Content] = [*_cells(change, has_calls)]
         cells[-1] = code(function_name(change.function))
         body.append(cells)
-    return table(_HEADERS, body, numeric=(0, 1, 2, 3, 4))
+    return table(_HEADERS, body, numeric=(0, 1, 2, 3, 4), narrow=(5,))
 
 
 def _aligned(body: list[list[str]]) -> list[str]:
