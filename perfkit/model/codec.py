@@ -7,11 +7,12 @@ import operator
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from perfkit.model.trace import Trace
 
 SCHEMA_VERSION = 1
+Coded = TypeVar("Coded")
 Decoder = Callable[[Any], Any]
 _PLAIN = frozenset({str, int, float, bool})
 
@@ -44,19 +45,39 @@ def trace_from_json(data: object) -> Trace:
     Raises:
         TraceFormatError: if it is something else, or was written by a later perfkit.
     """
-    if not isinstance(data, Mapping) or "schema_version" not in data or "trace" not in data:
-        raise TraceFormatError("This is not a perfkit trace. Give a file that perfkit.save wrote.")
+    return read_versioned(data, "trace", Trace, advice="Give a file that perfkit.save wrote.")
+
+
+def read_versioned(data: object, kind: str, cls: type[Coded], *, advice: str = "") -> Coded:
+    """Read one of this package's dataclasses from JSON values that carry the version of their format.
+
+    Args:
+        data: a dictionary with a `schema_version`, and the encoded object under the name of its kind.
+        kind: what it is, such as "trace".
+        cls: its dataclass.
+        advice: what to give instead, where it is something else; a sentence.
+
+    Returns:
+        The object, from any earlier version.
+
+    Raises:
+        TraceFormatError: if it is something else, damaged, or was written by a later perfkit; in one line.
+    """
+    if not isinstance(data, Mapping) or "schema_version" not in data or kind not in data:
+        raise TraceFormatError(f"This is not a perfkit {kind}. {advice}".rstrip())
     version = data["schema_version"]
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise TraceFormatError(
-            f"This trace has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade perfkit."
+            f"This {kind} has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade perfkit."
         )
     try:
-        trace = decode(Trace, data["trace"])
+        found = decode(cls, data[kind])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise TraceFormatError(f"This perfkit trace is damaged ({type(error).__name__}: {error}).") from error
-    assert isinstance(trace, Trace)
-    return trace
+        raise TraceFormatError(
+            f"This perfkit {kind} is damaged ({type(error).__name__}: {error})."
+        ) from error
+    assert isinstance(found, cls)
+    return found
 
 
 def dumps(trace: Trace) -> str:

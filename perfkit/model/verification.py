@@ -1,12 +1,11 @@
 """The proof of a fix: same result, exact counters, time with its uncertainty, and the target."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from perfkit.model.codec import SCHEMA_VERSION, TraceFormatError, decode, encode
+from perfkit.model.codec import SCHEMA_VERSION, encode, read_versioned
 from perfkit.model.trace import Trace
 
 
@@ -156,17 +155,4 @@ def verification_from_json(data: object) -> Verification:
     Raises:
         TraceFormatError: if it is something else, or was written by a later perfkit.
     """
-    if not isinstance(data, Mapping) or "schema_version" not in data or "verification" not in data:
-        raise TraceFormatError("This is not a perfkit verification.")
-    version = data["schema_version"]
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise TraceFormatError(
-            f"This verification has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade it."
-        )
-    try:
-        verification = decode(Verification, data["verification"])
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        name = type(error).__name__
-        raise TraceFormatError(f"This perfkit verification is damaged ({name}: {error}).") from error
-    assert isinstance(verification, Verification)
-    return verification
+    return read_versioned(data, "verification", Verification)

@@ -6,12 +6,11 @@ from perfkit.session.comparing import Comparison, VerificationResult, compare, v
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain
 from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
-from perfkit.session.memory_diff import MemoryDiff
 from perfkit.session.pasting import read_plan
 from perfkit.session.plan_comparison import PlanComparison
-from perfkit.session.profile_diff import ProfileDiff
 from perfkit.session.profile_files import checked_target, read_profile
 from perfkit.session.result import MIME_TRACE, MIME_VERIFICATION, Result, load, save
+from perfkit.session.side_by_side import MemoryDiff, ProfileDiff
 from perfkit.session.slow_log import SlowLog, log_slow
 from perfkit.views.block import Focus
 

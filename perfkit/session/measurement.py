@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 CpuEngine = Literal["cprofile", "sampling"]
+_PARTS: tuple[Focus, ...] = ("queries", "plans", "cpu", "memory")
 
 
 class MeasurementNotEndedError(RuntimeError):
@@ -226,9 +227,8 @@ def measure(
         queries: record every statement that SQLAlchemy sends, with its line and the loop around it.
         cpu: profile this thread: `"cprofile"` (what `True` means) counts every call, `"sampling"` looks at
             the stack every few milliseconds and slows nothing down.
-        memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
-            line, which slows allocations several times; `"native"` records instead, by memray, who had
-            allocated what at the peak, C code included.
+        memory: peak, resident memory over time and growth by line; `"peak"` leaves out growth by line, which
+            slows allocations; `"native"` records, by memray, who had allocated what at the peak, in C too.
         plans: ask the database for the plan of each distinct statement after the block.
         functions: functions whose memory is measured line by line.
         line_times: functions that are timed line by line; function times are then sampled.
@@ -238,28 +238,30 @@ def measure(
     Returns:
         A context manager, for `with` and `async with`; after the block it shows its own report.
     """
-    parts: dict[Focus, bool] = {
-        "queries": queries,
-        "plans": plans,
-        "cpu": bool(cpu or line_times),
-        "memory": bool(memory),
-    }
-    asked = [part for part, wanted in parts.items() if wanted]
-    # First what may refuse its arguments: the collector of statements has to be stopped once it is made.
-    cpu_collector = _cpu_collector(cpu, line_times)
     return Measurement(
         name,
+        # First what may refuse its arguments: the collector of statements has to be stopped once it is made.
+        cpu=_cpu_collector(cpu, line_times),
+        memory=_memory_collector(memory, functions),
         queries=QueryCollector(keep_samples=plans) if queries or plans else None,
-        cpu=cpu_collector,
-        memory=(
-            MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")
-            if memory
-            else None
-        ),
         plans=plans,
-        focus=focus or (asked[0] if len(asked) == 1 else "all"),
+        focus=focus or _only(queries=queries, plans=plans, cpu=cpu or line_times, memory=memory),
         target_ms=target_ms,
     )
+
+
+def _only(**wanted: object) -> Focus:
+    """The one part that was asked for, or all."""
+    asked = [part for part in _PARTS if wanted[part]]
+    return asked[0] if len(asked) == 1 else "all"
+
+
+def _memory_collector(
+    memory: bool | Literal["peak", "native"], functions: Sequence[Measurable]
+) -> MemoryCollector | None:
+    if not memory:
+        return None
+    return MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")
 
 
 def _cpu_collector(
