@@ -59,7 +59,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--diff",
         metavar="NAME",
-        help="compare with the profile in this variable, function by function",
+        help="compare with the profile in this variable, function by function; if it is of another engine, "
+        "by times alone",
     )
 
 
