@@ -176,7 +176,8 @@ class CellMeter:
         neither does the one after Ctrl-C in an await at the terminal: `after_cell` seals that cell.
         """
         for cell in reversed(self._cells):
-            if not cell.sealed and error_of(cell.token) is not None:
+            error = error_of(cell.token)
+            if not cell.sealed and error is not None:
                 cell.seal()
 
     def _run(self, head: str) -> Run:
