@@ -91,7 +91,10 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Everything that was found out about a fix. A part that was not tried is `None`."""
+    """Everything that was found out about a fix. A part that was not tried is `None`.
+
+    `not_timed` says why there are no times although the results may be the same.
+    """
 
     outcome: Outcome
     equivalence: Equivalence
@@ -99,6 +102,7 @@ class Verification:
     timing: TimingComparison | None = None
     target: TargetResult | None = None
     notes: tuple[str, ...] = ()
+    not_timed: str = ""
 
 
 def counter_changes(before: Trace, after: Trace) -> tuple[CounterChange, ...]:
