@@ -9,7 +9,7 @@ MAX_DEPTH = 220
 # PostgreSQL's planner clamps rows at 1e100 (MAXIMUM_ROWCOUNT in costsize.c); anything beyond is damage.
 MAX_NUMBER = 1e101
 # What is no node is shallow by nature.
-_MAX_VALUE_DEPTH = 20
+MAX_VALUE_DEPTH = 20
 _KINDS = {type(None): "nothing", str: "text", bool: "true or false", int: "a number", float: "a number"}
 
 
@@ -103,9 +103,9 @@ class JsonChecks:
                 if abs(value) <= MAX_NUMBER
                 else self.fail(f"a number of {place} is out of range", place)
             )
-        if depth < _MAX_VALUE_DEPTH and isinstance(value, list | tuple):
+        if depth < MAX_VALUE_DEPTH and isinstance(value, list | tuple):
             return [self.copied(item, place, depth + 1) for item in value]
-        if depth < _MAX_VALUE_DEPTH and isinstance(value, Mapping):
+        if depth < MAX_VALUE_DEPTH and isinstance(value, Mapping):
             items = self.mapping(value, place).items()
             return {key: self.copied(item, place, depth + 1) for key, item in items}
         return self.fail(f"{place} holds {_kind(value)}")
