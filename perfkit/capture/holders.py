@@ -242,6 +242,9 @@ def _variables(frame: FrameType) -> Iterator[tuple[int, tuple[HolderKind, str]]]
     whose = origin(code.co_filename)
     if whose == "own" and code.co_qualname == "CellMeter.seal":
         yield id(frame.f_locals.get("value")), ("result", _coming_result())
+    if whose == "own" and code.co_qualname == "CellMeter._seal_failed":
+        # Where IPython will keep the error that has ended the cell.
+        yield id(frame.f_locals.get("error")), ("exception", "sys.last_value")
     if whose in ("own", "host"):
         return
     for name, value in list(frame.f_locals.items()):

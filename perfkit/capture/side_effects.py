@@ -10,9 +10,8 @@ from typing import Any
 
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.queries import QueryCollector
+from perfkit.model.query_writes import count_writes
 
-_READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "PRAGMA", "SET", ""})
-_CONTROL = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "DEALLOCATE"})
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NO_FILES = ("/proc/", "/dev/", os.devnull)
 _FILE_FUNCTIONS = ("remove", "unlink", "rename", "replace", "rmdir", "mkdir", "truncate", "symlink", "link")
@@ -21,7 +20,7 @@ _FILE_FUNCTIONS = ("remove", "unlink", "rename", "replace", "rmdir", "mkdir", "t
 class SideEffectWatch:
     """Notices writes while a block runs, and leaves nothing behind.
 
-    Seen: statements that are no reads, files opened for writing, files and folders made, moved or removed,
+    Seen: statements that change data, files opened for writing, files and folders made, moved or removed,
     programs started. Not seen: requests that other servers act on, and what C code does by itself.
     """
 
@@ -64,9 +63,7 @@ class SideEffectWatch:
         if self._is_running:
             self._is_running = False
             self._patches.restore()
-            for span in self._queries.stop().spans:
-                if span.operation_name not in _READS | _CONTROL:
-                    self._seen[span.operation_name] += 1
+            self._seen.update(count_writes(self._queries.stop().spans))
         return tuple(f"{count} × {what}" for what, count in self._seen.most_common())
 
     def _note(self, what: str) -> None:

@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Iterator
+from typing import cast
 
-from perfkit.magics._ipython import MagicError, Shell
-from perfkit.magics._namespace import variable
+from perfkit.magics._ipython import Shell
+from perfkit.magics._stored import stored, stored_part
 from perfkit.model.plan import Plan
-from perfkit.model.trace import Trace
-from perfkit.session import Measurement, PlanComparison, Result
+from perfkit.session import PlanComparison, Result
 
 
 def add_against(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +37,7 @@ def comparison(result: Result, arguments: argparse.Namespace) -> Iterator[PlanCo
 
 
 def _plans_of(shell: Shell, name: str) -> tuple[Plan, ...]:
-    found = variable(shell.user_ns, name)
-    # Types are looked at, never the objects: a user's proxy may do anything when it is touched.
-    if issubclass(type(found), Measurement):
-        found = found.result
-    if issubclass(type(found), Result):
-        found = found.trace
+    found = stored(shell, "%%explain", name)
     if issubclass(type(found), Plan):
-        return (found,)
-    if not issubclass(type(found), Trace) or not found.plans:
-        raise MagicError(f"%%explain: {name!r} holds no plan. Store one by %%explain {name}.")
-    plans: tuple[Plan, ...] = found.plans
-    return plans
+        return (cast(Plan, found),)
+    return stored_part(shell, "%%explain", name, lambda trace: trace.plans, "plan")

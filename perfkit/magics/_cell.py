@@ -1,7 +1,8 @@
 """Measures the cell that is running, from its first line to its last expression, whatever happens in it.
 
-`_rewrite` puts `begin(...)` in place of the magics, `_seal` wraps the last expression in `seal(...)`, and
-IPython calls `after_cell` when the cell has ended in any way: normally, with an error, or interrupted.
+`_rewrite` puts `begin(...)` in place of the magics, `_seal` wraps the last expression in `seal(...)`,
+`_failure` tells of an error before its traceback is rendered, and IPython calls `after_cell` when the cell
+has ended in any way: normally, with an error, or interrupted.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import operator
 import sys
 from dataclasses import dataclass, field
 
+from perfkit.magics._failure import FailureWatch
 from perfkit.magics._ipython import CellResult, MagicError, Shell, show
 from perfkit.magics._magic import CellMagic, Run
 from perfkit.magics._repeat import Repetition
@@ -93,6 +95,7 @@ class CellMeter:
         self._shell = shell
         self._magics = magics
         self._cells: list[MeasuredCell] = []
+        self._failures = FailureWatch(shell, self._seal_failed)
 
     @property
     def busy(self) -> bool:
@@ -118,10 +121,11 @@ class CellMeter:
         repetition = next((Repetition(self._shell, token, arguments) for arguments in repeats), None)
         cell = MeasuredCell(token, runs, parts.measurement(f"Cell In[{number}]"), repetition)
         self._cells.append(cell)
+        self._failures.start()
         try:
             cell.start()
         except BaseException:
-            self._cells.remove(cell)
+            self._remove(cell)
             raise
 
     def mark(self, line_number: int) -> None:
@@ -149,7 +153,7 @@ class CellMeter:
         """Finish what belongs to the cell that has ended, and show it."""
         ended = [cell for cell in self._cells if cell.belongs_to(result)]
         for cell in reversed(ended):
-            self._cells.remove(cell)
+            self._remove(cell)
             cell.seal()
         for cell in ended:
             self._finish(cell, result)
@@ -157,8 +161,24 @@ class CellMeter:
     def after_silent_cell(self) -> None:
         """Drop what was measured in a cell that a program runs without output: no other event ends it."""
         for cell in [cell for cell in self._cells if cell.token is not None and cell.token.info.silent]:
-            self._cells.remove(cell)
+            self._remove(cell)
             cell.seal()
+
+    def _remove(self, cell: MeasuredCell) -> None:
+        self._cells.remove(cell)
+        if not self._cells:
+            self._failures.stop()
+
+    def _seal_failed(self) -> None:
+        """Stop the clocks of cells that an error has ended: its traceback, shown next, is not their work.
+
+        IPython has noted the error by now. A traceback that the cell itself shows finds none noted, and
+        neither does the one after Ctrl-C in an await at the terminal: `after_cell` seals that cell.
+        """
+        for cell in reversed(self._cells):
+            error = error_of(cell.token)
+            if not cell.sealed and error is not None:
+                cell.seal()
 
     def _run(self, head: str) -> Run:
         name, _, line = head.partition(" ")

@@ -52,17 +52,24 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="BEFORE", help="the old version: a function without arguments")
     parser.add_argument("after", metavar="AFTER", help="the new version")
     add_target(parser)
+    parser.add_argument(
+        "--repeat-writes",
+        action="store_true",
+        help="time functions that write to the database too: each of the many runs then writes again; "
+        "without it they run once and are not timed, also if they roll back",
+    )
 
 
 def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
     before, after = _function(shell, arguments.before), _function(shell, arguments.after)
     if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
-        target = f", target_ms={arguments.target:g}" if arguments.target else ""
+        options = f", target_ms={arguments.target:g}" if arguments.target else ""
+        options += ", repeat_writes=True" if arguments.repeat_writes else ""
         raise MagicError(
             "%verify: a line magic cannot await, and these functions are async. Write:\n"
-            f"await perfkit.verify_async({arguments.before}, {arguments.after}{target})"
+            f"await perfkit.verify_async({arguments.before}, {arguments.after}{options})"
         )
-    return verify(before, after, target_ms=arguments.target)
+    return verify(before, after, target_ms=arguments.target, repeat_writes=arguments.repeat_writes)
 
 
 def _function(shell: Shell, name: str) -> Callable[[], object]:

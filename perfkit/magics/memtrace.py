@@ -8,12 +8,11 @@ from perfkit.capture.native import NativeUnavailableError, check_available
 from perfkit.magics._arguments import add_name, repeat_count
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import named_functions, variable
+from perfkit.magics._namespace import named_functions
 from perfkit.magics._parts import Parts
-from perfkit.model.memory import MemoryProfile
+from perfkit.magics._stored import stored_part
 from perfkit.model.memory_growth import WARM_UP
-from perfkit.model.trace import Trace
-from perfkit.session import Measurement, MemoryDiff, Result
+from perfkit.session import MemoryDiff, Result
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,24 +62,14 @@ def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
         _check_native(arguments)
     if arguments.diff is not None:
         # Looked up now: the cell may store its own result under the same name.
-        arguments.before = _memory_of(shell, arguments.diff)
+        arguments.before = stored_part(
+            shell, "%%memtrace", arguments.diff, lambda trace: trace.memory, "memory result"
+        )
     functions = named_functions(shell, "%%memtrace", arguments.function)
     memory: bool | Literal["peak", "native"] = True
     if arguments.native or arguments.peak:
         memory = "native" if arguments.native else "peak"
     return Parts(memory=memory, functions=functions)
-
-
-def _memory_of(shell: Shell, name: str) -> MemoryProfile:
-    found = variable(shell.user_ns, name)
-    if issubclass(type(found), Measurement):
-        found = found.result
-    if issubclass(type(found), Result):
-        found = found.trace
-    if not issubclass(type(found), Trace) or found.memory is None:
-        raise MagicError(f"%%memtrace: {name!r} holds no memory result. Store one by %%memtrace {name}.")
-    profile: MemoryProfile = found.memory
-    return profile
 
 
 def _follow(result: Result, arguments: argparse.Namespace) -> Iterator[object]:

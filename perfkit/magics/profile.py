@@ -9,11 +9,10 @@ from typing import Any
 from perfkit.magics._arguments import add_name
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
-from perfkit.magics._namespace import named_functions, variable
+from perfkit.magics._namespace import named_functions
 from perfkit.magics._parts import Parts
-from perfkit.model.cpu import CpuProfile
-from perfkit.model.trace import Trace
-from perfkit.session import Measurement, ProfileDiff, ProfileFileError, Result, checked_target
+from perfkit.magics._stored import stored_part
+from perfkit.session import ProfileDiff, ProfileFileError, Result, checked_target
 from perfkit.views._html import card, code, join
 
 
@@ -60,7 +59,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--diff",
         metavar="NAME",
-        help="compare with the profile in this variable, function by function",
+        help="compare with the profile in this variable, function by function; if it is of another engine, "
+        "by times alone",
     )
 
 
@@ -68,7 +68,7 @@ def _parts(shell: Shell, arguments: argparse.Namespace) -> Parts:
     arguments.output = [_target(text) for text in arguments.output]
     if arguments.diff is not None:
         # Looked up now: the cell may store its own result under the same name.
-        arguments.before = _profile_of(shell, arguments.diff)
+        arguments.before = stored_part(shell, "%%profile", arguments.diff, lambda trace: trace.cpu, "profile")
     if arguments.lines and arguments.engine == "cprofile":
         raise MagicError("%%profile: cProfile and -l exclude each other: leave --engine out.")
     functions = named_functions(shell, "%%profile", arguments.lines)
@@ -80,18 +80,6 @@ def _target(text: str) -> Path:
         return checked_target(text.strip("\"'"))
     except (ProfileFileError, ValueError) as error:
         raise MagicError(f"%%profile: {error}") from None
-
-
-def _profile_of(shell: Shell, name: str) -> CpuProfile:
-    found = variable(shell.user_ns, name)
-    if issubclass(type(found), Measurement):
-        found = found.result
-    if issubclass(type(found), Result):
-        found = found.trace
-    if not issubclass(type(found), Trace) or found.cpu is None:
-        raise MagicError(f"%%profile: {name!r} holds no profile. Store one by %%profile {name}.")
-    profile: CpuProfile = found.cpu
-    return profile
 
 
 def _follow(result: Result, arguments: argparse.Namespace) -> Iterator[object]:

@@ -7,11 +7,13 @@ import operator
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from perfkit.model.plan_json import MAX_NUMBER, MAX_VALUE_DEPTH
 from perfkit.model.trace import Trace
 
 SCHEMA_VERSION = 1
+Coded = TypeVar("Coded")
 Decoder = Callable[[Any], Any]
 _PLAIN = frozenset({str, int, float, bool})
 
@@ -44,19 +46,45 @@ def trace_from_json(data: object) -> Trace:
     Raises:
         TraceFormatError: if it is something else, or was written by a later perfkit.
     """
-    if not isinstance(data, Mapping) or "schema_version" not in data or "trace" not in data:
-        raise TraceFormatError("This is not a perfkit trace. Give a file that perfkit.save wrote.")
+    trace = read_versioned(data, "trace", Trace, advice="Give a file that perfkit.save wrote.")
+    for plan in trace.plans or ():
+        for one in (plan, *(other.plan for other in plan.alternatives)):
+            numbers = [node.node_id for node in one.nodes()]
+            if len(numbers) != len(set(numbers)):
+                raise TraceFormatError("This perfkit trace is damaged (two nodes of a plan have one number).")
+    return trace
+
+
+def read_versioned(data: object, kind: str, cls: type[Coded], *, advice: str = "") -> Coded:
+    """Read one of this package's dataclasses from JSON values that carry the version of their format.
+
+    Args:
+        data: a dictionary with a `schema_version`, and the encoded object under the name of its kind.
+        kind: what it is, such as "trace".
+        cls: its dataclass.
+        advice: what to give instead, where it is something else; a sentence.
+
+    Returns:
+        The object, from any earlier version.
+
+    Raises:
+        TraceFormatError: if it is something else, damaged, or was written by a later perfkit; in one line.
+    """
+    if not isinstance(data, Mapping) or "schema_version" not in data or kind not in data:
+        raise TraceFormatError(f"This is not a perfkit {kind}. {advice}".rstrip())
     version = data["schema_version"]
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if type(version) is not int or version > SCHEMA_VERSION:
         raise TraceFormatError(
-            f"This trace has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade perfkit."
+            f"This {kind} has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade perfkit."
         )
     try:
-        trace = decode(Trace, data["trace"])
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise TraceFormatError(f"This perfkit trace is damaged ({type(error).__name__}: {error}).") from error
-    assert isinstance(trace, Trace)
-    return trace
+        found = decode(cls, data[kind])
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise TraceFormatError(
+            f"This perfkit {kind} is damaged ({type(error).__name__}: {error})."
+        ) from error
+    assert isinstance(found, cls)
+    return found
 
 
 def dumps(trace: Trace) -> str:
@@ -68,7 +96,7 @@ def loads(text: str) -> Trace:
     """Read the text that `dumps` wrote; raises `TraceFormatError` for anything else."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TraceFormatError(f"This is not a perfkit trace: not JSON ({error}).") from error
     return trace_from_json(data)
 
@@ -129,9 +157,11 @@ def _decoder(hint: Any) -> Decoder:
         return _tuple(get_args(hint))
     if origin is Literal:
         return _literal(get_args(hint))
+    if origin is Mapping:
+        return _mapping
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint)
-    return _scalar(hint)
+    return {int: _int, float: _float}.get(hint) or _scalar(hint)
 
 
 def _optional(hint: Any) -> Decoder:
@@ -181,12 +211,48 @@ def _dataclass(cls: Any) -> Decoder:
     return read
 
 
+def _mapping(value: Any) -> Any:
+    """What the database said under its own names."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    for item in value.values():
+        _check(item)
+    return value
+
+
+def _check(value: Any, depth: int = 0) -> None:
+    """Let pass what a plan may hold, whoever wrote it."""
+    if isinstance(value, int | float):
+        _number(value)
+    elif isinstance(value, Mapping | list | tuple):
+        if depth >= MAX_VALUE_DEPTH:
+            raise ValueError(f"more than {MAX_VALUE_DEPTH} levels within an attribute")
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _check(item, depth + 1)
+
+
+def _number(value: Any) -> Any:
+    if not abs(value) <= MAX_NUMBER:  # not a number, and infinity, are never within it
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _int(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected int, got {type(value).__name__}")
+    return int(_number(value))
+
+
+def _float(value: Any) -> float:
+    if type(value) is not float and type(value) is not int:
+        raise TypeError(f"expected float, got {type(value).__name__}")
+    return float(_number(value))
+
+
 def _scalar(hint: Any) -> Decoder:
     def read(value: Any) -> Any:
         if type(value) is hint:
             return value
-        if hint is float and type(value) is int:
-            return float(value)
         if hint in _PLAIN:
             raise TypeError(f"expected {hint.__name__}, got {type(value).__name__}")
         is_enum = isinstance(hint, type) and issubclass(hint, Enum)

@@ -17,18 +17,16 @@ includes everything below it, also sub-queries and derived tables. Of a table th
 temporary table, `r_total_time_ms` does not include filling that table.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_reader import MAX_DEPTH, MAX_NUMBER, PlanFormatError
+from perfkit.model.plan_json import MAX_DEPTH, JsonChecks
 
 ACCESS_TYPES = {
     "ALL": "full table scan",
@@ -53,6 +51,7 @@ _NODES = frozenset(
 _LISTS = frozenset({"nested_loop", "subqueries", "query_specifications", "sorts", "duplicates_removal"})
 # MariaDB reads these while it plans, and counts no loop for them.
 _READ_EARLY = ("const", "system")
+_READ = JsonChecks("a MariaDB plan in JSON")
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%s")
 
 
@@ -69,66 +68,21 @@ def read_mariadb_plan(data: object, query_text: str = "") -> Plan:
     Raises:
         PlanFormatError: if it is anything else.
     """
-    whole = _object(_decoded(data), "the whole")
+    whole = _READ.mapping(_READ.decoded(data), "the whole")
     block = whole.get("query_block")
     if block is None:
-        _fail('the key "query_block" is missing; use ANALYZE FORMAT=JSON')
+        _READ.fail('the key "query_block" is missing; use ANALYZE FORMAT=JSON')
     reader = _Reader(_tables(query_text))
-    root = reader.node("query_block", _object(block, "query_block"), depth=1)
-    optimization = _object(whole.get("query_optimization", {}), "query_optimization")
+    root = reader.node("query_block", _READ.mapping(block, "query_block"), depth=1)
+    optimization = _READ.mapping(whole.get("query_optimization", {}), "query_optimization")
     return Plan(
         system_name="mariadb",
         query_text=query_text,
         root=root,
         analyzed=reader.is_analyzed or bool(optimization),
-        execution_time_ms=_number(root.attributes, "r_total_time_ms"),
-        planning_time_ms=_number(optimization, "r_total_time_ms"),
+        execution_time_ms=_READ.number(root.attributes, "r_total_time_ms"),
+        planning_time_ms=_READ.number(optimization, "r_total_time_ms"),
     )
-
-
-def _fail(reason: str) -> NoReturn:
-    raise PlanFormatError(f"This is not a MariaDB plan in JSON: {reason}.") from None
-
-
-def _decoded(data: object) -> object:
-    if not isinstance(data, str | bytes | bytearray):
-        return data
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        _fail(f"line {error.lineno}, column {error.colno}: {error.msg}")
-    except (RecursionError, ValueError) as error:
-        _fail(f"it cannot be decoded ({type(error).__name__})")
-
-
-def _object(value: object, place: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        _fail(f"{place} is {type(value).__name__} where an object belongs")
-    return value
-
-
-def _number(raw: Mapping[str, Any], key: str) -> float | None:
-    value = raw.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        _fail(f'"{key}" is {type(value).__name__} where a number belongs')
-    if not 0 <= value <= MAX_NUMBER:
-        _fail(f'"{key}" is out of range')
-    return float(value)
-
-
-def _copied(value: object, depth: int = 0) -> Any:
-    """A copy that holds nothing but what JSON can carry; what is no node is shallow by nature."""
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int | float) and math.isfinite(value) and abs(value) <= MAX_NUMBER:
-        return value
-    if depth < 20 and isinstance(value, list | tuple):
-        return [_copied(item, depth + 1) for item in value]
-    if depth < 20 and isinstance(value, Mapping):
-        return {key: _copied(item, depth + 1) for key, item in _object(value, "an entry").items()}
-    _fail(f"it holds {type(value).__name__} that does not belong there")
 
 
 def _tables(query_text: str) -> Mapping[str, str]:
@@ -154,7 +108,7 @@ class _Reader:
 
     def node(self, element: str, raw: Mapping[str, Any], depth: int, parent: str = "") -> PlanNode:
         if depth > MAX_DEPTH:
-            _fail(f"it is more than {MAX_DEPTH} levels deep")
+            _READ.fail(f"it is more than {MAX_DEPTH} levels deep")
         node_id, self._count = self._count, self._count + 1
         self.is_analyzed = self.is_analyzed or any(key.startswith("r_") for key in raw)
         children = tuple([self.node(name, item, depth + 1, element) for name, item in _parts(raw)])
@@ -167,12 +121,14 @@ class _Reader:
             node_id,
             _node_type(element, raw),
             children,
-            plan_rows=_passed(_number(raw, "rows"), _number(raw, "filtered")),
-            actual_rows=0.0 if loops == 0 else _passed(_rows(raw), _number(raw, "r_filtered")),
+            plan_rows=_passed(_READ.number(raw, "rows"), _READ.number(raw, "filtered")),
+            actual_rows=0.0 if loops == 0 else _passed(_rows(raw), _READ.number(raw, "r_filtered")),
             actual_loops=loops,
             actual_total_time=total_ms / loops if loops else None if loops is None else 0.0,
             attributes={
-                key: _copied(value) for key, value in raw.items() if key not in _NODES and key not in _LISTS
+                key: _READ.copied(value, f'"{element}"')
+                for key, value in raw.items()
+                if key not in _NODES and key not in _LISTS
             },
             relation_name=self._tables.get(str(alias), str(alias)) if is_table else None,
             alias=str(alias) if is_table else None,
@@ -185,12 +141,16 @@ def _parts(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The elements directly below one, each with its name."""
     for key, value in raw.items():
         if key in _NODES:
-            yield key, _object(value, f'"{key}"')
+            yield key, _READ.mapping(value, f'"{key}"')
         elif key in _LISTS:
-            if not isinstance(value, list | tuple):
-                _fail(f'"{key}" is {type(value).__name__} where a list belongs')
-            for item in value:
-                yield from _parts(_object(item, f'an element of "{key}"'))
+            for item in _READ.sequence(value, f'"{key}"'):
+                yield from _parts(_READ.mapping(item, f'an element of "{key}"'))
+
+
+def _attributes(element: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What MariaDB said of the element itself."""
+    own = (item for item in raw.items() if item[0] not in _NODES and item[0] not in _LISTS)
+    return {key: _READ.copied(value, f'"{element}"') for key, value in own}
 
 
 def _node_type(element: str, raw: Mapping[str, Any]) -> str:
@@ -204,7 +164,7 @@ def _rows(raw: Mapping[str, Any]) -> float | None:
     """Rows of one loop before the condition was tested."""
     for key in ("r_effective_rows", "r_output_rows", "r_rows"):
         if key in raw:
-            return _number(raw, key)
+            return _READ.number(raw, key)
     return None
 
 
@@ -213,7 +173,7 @@ def _passed(rows: float | None, per_cent: float | None) -> float | None:
 
 
 def _removed(raw: Mapping[str, Any]) -> float | None:
-    rows, per_cent = _rows(raw), _number(raw, "r_filtered")
+    rows, per_cent = _rows(raw), _READ.number(raw, "r_filtered")
     if rows is None or per_cent is None or "attached_condition" not in raw:
         return None
     return rows * max(0.0, 100 - per_cent) / 100
@@ -225,14 +185,14 @@ def _inclusive_ms(node: PlanNode) -> float:
 
 def _total_ms(element: str, raw: Mapping[str, Any], below_ms: float, parent: str) -> float:
     """Milliseconds over all loops in an element and in everything below it."""
-    said = _number(raw, "r_total_time_ms") or 0.0
-    other_ms = _number(raw, "r_other_time_ms") or 0.0
+    said = _READ.number(raw, "r_total_time_ms") or 0.0
+    other_ms = _READ.number(raw, "r_other_time_ms") or 0.0
     if element == "filesort" and "table" not in raw:
         return said + below_ms
     if element == "block-nl-join":
-        return (_number(raw, "r_unpack_time_ms") or 0.0) + other_ms + below_ms
+        return (_READ.number(raw, "r_unpack_time_ms") or 0.0) + other_ms + below_ms
     if element == "table":
-        own_ms = (_number(raw, "r_table_time_ms") or 0.0) + (0.0 if parent == "filesort" else other_ms)
+        own_ms = (_READ.number(raw, "r_table_time_ms") or 0.0) + (0.0 if parent == "filesort" else other_ms)
         return own_ms + below_ms
     return max(said, below_ms)
 
@@ -242,7 +202,7 @@ def _loops(raw: Mapping[str, Any], children: tuple[PlanNode, ...], total_ms: flo
 
     Elements without a count of their own ran if anything in them did.
     """
-    said = _number(raw, "r_loops")
+    said = _READ.number(raw, "r_loops")
     if total_ms > 0:
         return max(1, round(said or 1))
     if said is not None:

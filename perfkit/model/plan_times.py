@@ -5,6 +5,7 @@ the main query. Reference notes on EXPLAIN, section 3: measured on 250 plans, wh
 they stand is wrong for parallel workers, InitPlans, CTEs and parallel bitmap scans.
 """
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,11 +21,17 @@ _JITTER_SHARE, _JITTER_MS = 0.02, 0.05
 _GATHER = ("Gather", "Gather Merge")
 _INIT_NUMBER = re.compile(r"InitPlan (\d+)")
 _INIT_PARAMETER = re.compile(r"\$\d+")
+# How conditions name an InitPlan: `(InitPlan 1).col1` from PostgreSQL 17, `$0` before.
+_MENTION = re.compile(r"\(InitPlan (\d+)\)\.|(\$\d+)")
 
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A node with its place in the tree and the numbers in progress."""
+    """A node with its place in the tree and the numbers in progress.
+
+    `number` and `last` are the places in reading order of the node and of the last one below it;
+    `init_plan` is the innermost InitPlan in which the node stands.
+    """
 
     node: PlanNode
     parent: "_Work | None"
@@ -35,6 +42,9 @@ class _Work:
     rest: float = 0.0
     buffers: Buffers = field(default_factory=Buffers)
     left_over: float = 0.0
+    number: int = 0
+    last: int = 0
+    init_plan: "_Work | None" = None
 
     @property
     def is_init(self) -> bool:
@@ -68,9 +78,10 @@ def plan_shares(root: PlanNode, rounding_ms: float = ROUNDING_MS) -> PlanShares:
         work.buffers = work.node.buffers
         for child in inner:
             work.buffers = work.buffers.minus(child.node.buffers)
+    init_plans = _InitPlans(order)
     for work in order:
         if work.is_init and not _is_cte(work):
-            _charge_init_plan(work)
+            init_plans.charge(work)
     for producer, scans in _cte_scans(order):
         _charge_cte(producer, scans)
     shares = tuple(_share(work, timed, rounding_ms) for work in order)
@@ -84,10 +95,14 @@ def _place(root: PlanNode) -> list[_Work]:
     while pending:
         node, parent = pending.pop()
         work = _work(node, parent)
+        work.number = len(order)
+        work.init_plan = work if work.is_init or parent is None else parent.init_plan
         if parent is not None:
             parent.children.append(work)
         order.append(work)
         pending.extend((child, work) for child in reversed(node.children))
+    for work in reversed(order):
+        work.last = work.children[-1].last if work.children else work.number
     return order
 
 
@@ -123,57 +138,91 @@ def _is_cte(work: _Work) -> bool:
     return (work.node.subplan_name or "").startswith("CTE ")
 
 
-def _charge_init_plan(init: _Work) -> None:
-    """Take an InitPlan's time from the one node that evaluated it: it stands inside that node's time."""
-    attach = init.parent
-    if attach is None or init.total <= 0:
-        return
-    scope = [attach, *_below(attach)]
-    for sibling in attach.children:
-        if sibling.is_init and sibling is not init:
-            scope += [sibling, *_below(sibling)]
-    matches = _reference(init.node.subplan_name or "")
-    users = [
-        _evaluator(work, attach) for work in scope if matches is not None and _mentions(work.node, matches)
-    ]
-    target = _holder(init.total, attach, users, scope)
-    if target is not None:
-        taken = min(init.total, max(0.0, target.rest))
-        target.rest -= taken
-        # Workers of the InitPlan are shut down at the end of the query, in the node that it hangs on.
-        attach.rest -= min(init.total - taken, max(0.0, attach.rest))
-        target.buffers = target.buffers.minus(init.node.buffers)
+class _InitPlans:
+    """Finds out which node evaluated each InitPlan; the plan is read once, however many there are.
+
+    An InitPlan can be used in all that the node it hangs on includes, and in the InitPlans beside it.
+    """
+
+    def __init__(self, order: list[_Work]) -> None:
+        self._order = order
+        self._mentions = _mentions(order)
+        self._longest_around: dict[int, list[tuple[float, int, _Work]]] = {}
+
+    def charge(self, init: _Work) -> None:
+        """Take an InitPlan's time from the one node that evaluated it: it stands inside that node's time."""
+        attach = init.parent
+        if attach is None or init.total <= 0:
+            return
+        target = self._holder(init, attach)
+        if target is not None:
+            taken = min(init.total, max(0.0, target.rest))
+            target.rest -= taken
+            # Workers of the InitPlan are shut down at the end of the query, in the node that it hangs on.
+            attach.rest -= min(init.total - taken, max(0.0, attach.rest))
+            target.buffers = target.buffers.minus(init.node.buffers)
+
+    def _holder(self, init: _Work, attach: _Work) -> _Work | None:
+        """The node within whose time it ran: one that names it if one can be it, else the best guess."""
+        needed = _HOLDS * init.total
+        users = [_evaluator(work, attach) for work in self._users(init, attach)]
+        holders = (
+            [work for work in users if work.rest >= needed]
+            or [work for work in users if work is not attach and work.rest + attach.rest >= needed]
+            or ([attach] if attach.rest >= needed else [])
+            or [work for work in self._longest(init, attach) if work.rest >= needed]
+        )
+        return max(holders, key=lambda work: work.rest, default=None)
+
+    def _users(self, init: _Work, attach: _Work) -> list[_Work]:
+        """The nodes around it that name it, those of other InitPlans last."""
+        subplan_name = init.node.subplan_name or ""
+        names = {*_INIT_NUMBER.findall(subplan_name), *_INIT_PARAMETER.findall(subplan_name)}
+        found = {work.number: work for name in names for work in self._mentions.get(name, ())}
+        users = [work for work in found.values() if _is_around(work, init, attach)]
+        return sorted(users, key=lambda work: (work.init_plan is not attach.init_plan, work.number))
+
+    def _longest(self, init: _Work, attach: _Work) -> list[_Work]:
+        """The node around it of which most time is left."""
+        heap = self._longest_around.get(attach.number)
+        if heap is None:
+            around = enumerate(_around(attach, self._order))
+            heap = self._longest_around[attach.number] = [(-work.rest, i, work) for i, work in around]
+            heapq.heapify(heap)
+        own: list[tuple[float, int, _Work]] = []
+        while heap and (heap[0][2].init_plan is init or -heap[0][0] != heap[0][2].rest):
+            rest, place, work = heapq.heappop(heap)
+            if -rest != work.rest:  # it has been charged since; what is left of a node never grows
+                heapq.heappush(heap, (-work.rest, place, work))
+            else:
+                own.append((rest, place, work))
+        found = [heap[0][2]] if heap else []
+        for item in own:
+            heapq.heappush(heap, item)
+        return found
 
 
-def _holder(total: float, attach: _Work, users: list[_Work], scope: list[_Work]) -> _Work | None:
-    """The node within whose time an InitPlan ran: one that names it if one can be it, else the best guess."""
-    needed = _HOLDS * total
-    choices = (
-        [work for work in users if work.rest >= needed],
-        [work for work in users if work is not attach and work.rest + attach.rest >= needed],
-        [attach] if attach.rest >= needed else [],
-        [work for work in scope if work.rest >= needed],
-    )
-    holders = next((choice for choice in choices if choice), [])
-    return max(holders, key=lambda work: work.rest, default=None)
+def _mentions(order: list[_Work]) -> dict[str, list[_Work]]:
+    """The nodes in whose texts each InitPlan is named, in reading order."""
+    found: dict[str, list[_Work]] = {}
+    for work in order:
+        texts = " ".join(_texts(work.node.attributes.values()))
+        for name in {number or parameter for number, parameter in _MENTION.findall(texts)}:
+            found.setdefault(name, []).append(work)
+    return found
 
 
-def _below(work: _Work) -> Iterator[_Work]:
-    for child in work.children:
-        if not child.is_init:
-            yield child
-            yield from _below(child)
+def _is_around(work: _Work, init: _Work, attach: _Work) -> bool:
+    if work.init_plan is attach.init_plan:
+        return attach.number <= work.number <= attach.last
+    around = work.init_plan
+    return around is not None and around is not init and around.parent is attach
 
 
-def _reference(subplan_name: str) -> re.Pattern[str] | None:
-    """How conditions name an InitPlan: `(InitPlan 1).col1` from PostgreSQL 17, `$0` before."""
-    names = [rf"\(InitPlan {number}\)\." for number in _INIT_NUMBER.findall(subplan_name)]
-    names += [rf"{re.escape(parameter)}(?!\d)" for parameter in _INIT_PARAMETER.findall(subplan_name)]
-    return re.compile("|".join(names)) if names else None
-
-
-def _mentions(node: PlanNode, reference: re.Pattern[str]) -> bool:
-    return any(reference.search(text) for text in _texts(node.attributes.values()))
+def _around(attach: _Work, order: list[_Work]) -> Iterator[_Work]:
+    """What a node includes, then what each InitPlan on it includes."""
+    for top in (attach, *(child for child in attach.children if child.is_init)):
+        yield from (work for work in order[top.number : top.last + 1] if work.init_plan is top.init_plan)
 
 
 def _texts(values: Iterable[object]) -> Iterator[str]:

@@ -1,12 +1,11 @@
 """The proof of a fix: same result, exact counters, time with its uncertainty, and the target."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from perfkit.model.codec import SCHEMA_VERSION, TraceFormatError, decode, encode
+from perfkit.model.codec import SCHEMA_VERSION, encode, read_versioned
 from perfkit.model.trace import Trace
 
 
@@ -92,7 +91,10 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Everything that was found out about a fix. A part that was not tried is `None`."""
+    """Everything that was found out about a fix. A part that was not tried is `None`.
+
+    `not_timed` says why there are no times although the results may be the same.
+    """
 
     outcome: Outcome
     equivalence: Equivalence
@@ -100,6 +102,7 @@ class Verification:
     timing: TimingComparison | None = None
     target: TargetResult | None = None
     notes: tuple[str, ...] = ()
+    not_timed: str = ""
 
 
 def counter_changes(before: Trace, after: Trace) -> tuple[CounterChange, ...]:
@@ -156,17 +159,4 @@ def verification_from_json(data: object) -> Verification:
     Raises:
         TraceFormatError: if it is something else, or was written by a later perfkit.
     """
-    if not isinstance(data, Mapping) or "schema_version" not in data or "verification" not in data:
-        raise TraceFormatError("This is not a perfkit verification.")
-    version = data["schema_version"]
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise TraceFormatError(
-            f"This verification has format {version}; this perfkit reads up to {SCHEMA_VERSION}. Upgrade it."
-        )
-    try:
-        verification = decode(Verification, data["verification"])
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        name = type(error).__name__
-        raise TraceFormatError(f"This perfkit verification is damaged ({name}: {error}).") from error
-    assert isinstance(verification, Verification)
-    return verification
+    return read_versioned(data, "verification", Verification)

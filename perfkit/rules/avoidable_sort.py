@@ -112,7 +112,9 @@ def _candidate(plan: Plan, sort: PlanNode, scan: PlanNode, *, needs_equality: bo
     columns, arms = sort_columns(sort, scan), (*filter_arms(scan), *index_arms(scan))
     equal = tuple(arm for arm in arms if arm.kind == "equality" and arm.column)
     keys = sort.attributes.get("Sort Key")
-    if not isinstance(keys, list) or len(columns) != len(keys) or len(columns) + len(equal) > MAX_COLUMNS:
+    if not columns or not isinstance(keys, list) or len(columns) != len(keys):
+        return None
+    if len(columns) + len(equal) > MAX_COLUMNS:
         return None
     if _asks_for_a_list(scan) or (needs_equality and not equal) or not _keeps_enough(scan, arms, columns):
         return None

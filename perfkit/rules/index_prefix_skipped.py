@@ -97,7 +97,7 @@ def _leaves_out_the_first(plan: Plan, scan: PlanNode, part: PlanNode) -> bool:
     if index is None or index.method != "btree":
         return False
     arms = condition_arms(scan, part.attributes.get("Index Cond"))
-    return bool(arms) and all(arm.column and arm.column != index.keys[0] for arm in arms)
+    return bool(arms) and all(arm.column and arm.column not in index.keys[:1] for arm in arms)
 
 
 def _candidate(plan: Plan, scan: PlanNode, part: PlanNode) -> IndexCandidate | None:

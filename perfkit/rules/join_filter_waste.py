@@ -94,7 +94,7 @@ def _look_up(plan: Plan, join: PlanNode) -> _LookUp | None:
 def _has_index(plan: Plan, scans: list[PlanNode], columns: list[str]) -> bool:
     tables = [table for scan in scans if (table := plan.table_of(scan)) is not None]
     indexes = [index for table in tables for index in table.indexes if index.is_valid and index.keys]
-    return any(index.keys[0] in columns for index in indexes)
+    return any(key in columns for index in indexes for key in index.keys[:1])
 
 
 def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, look_up: _LookUp) -> Finding:

@@ -62,7 +62,7 @@ def not_in_subplan(trace: Trace, *, min_loops: int = 10) -> Iterator[Finding]:
 
 def _saving_ms(item: PlanNode, subplan: PlanNode) -> float:
     """Reading the values again, and comparing them, which is in the node's own time."""
-    values = subplan.actual_rows or 0.0
+    values = max(0.0, subplan.actual_rows or 0.0)
     again = 1 - 1 / (subplan.actual_loops or 1)
     return (subplan.total_time_ms or 0.0) * again + (item.self_time_ms or 0.0) * values / (values + 1)
 

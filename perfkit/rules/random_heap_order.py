@@ -86,7 +86,9 @@ def random_heap_order(
 def _correlation(plan: Plan, scan: PlanNode) -> float:
     """How well the rows lie in the order of the index's first column, from 0 to 1; 0 if nobody knows."""
     index, table = index_of(plan, scan), plan.table_of(scan)
-    column = table.column(unquoted(index.keys[0])) if index is not None and table is not None else None
+    if index is None or table is None or not index.keys:
+        return 0.0
+    column = table.column(unquoted(index.keys[0]))
     return abs(column.correlation or 0.0) if column is not None else 0.0
 
 

@@ -69,8 +69,8 @@ def _path_to_append(item: PlanNode) -> list[PlanNode]:
     if not _drops_equal_rows(item) or not item.executed:
         return []
     path = list(item.children[:1])
-    while path and path[-1].node_type in _PASSING:
-        path.extend(path[-1].children[:1])
+    while path and path[-1].node_type in _PASSING and path[-1].children:
+        path.append(path[-1].children[0])
     return path if path and path[-1].node_type in _APPENDS and len(path[-1].children) > 1 else []
 
 

@@ -84,7 +84,8 @@ def _whole_table(plan: Plan) -> PlanNode | None:
         names = {quoted(column.name) for column in table.columns}
         # With one table in the statement columns stand without it.
         qualified = {f"{quoted(scan.alias or '')}.{name}" for name in names}
-        if names <= set(output) or qualified <= set(output):
+        columns = set(map(str, output))
+        if names <= columns or qualified <= columns:
             return scan
     return None
 

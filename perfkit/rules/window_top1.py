@@ -107,6 +107,7 @@ def _kept(plan: Plan, window: PlanNode) -> float | None:
 
 def _finding(trace: Trace, number: int, plan: Plan, window: PlanNode, sort: PlanNode) -> Finding:
     own_ms = (sort.self_time_ms or 0.0) + (window.self_time_ms or 0.0)
+    keys = sort.attributes.get("Sort Key")
     saving_ms = saving_in_block(own_ms - (_kept(plan, window) or 0.0) * _GROUP_MS, plan, trace)
     return Finding(
         code=CODE,
@@ -127,7 +128,7 @@ def _finding(trace: Trace, number: int, plan: Plan, window: PlanNode, sort: Plan
         plan=number,
         saving_ms=saving_ms,
         evidence=(
-            f"Sort Key: {', '.join(map(str, sort.attributes.get('Sort Key') or ()))}",
+            f"Sort Key: {', '.join(map(str, keys if isinstance(keys, list) else ()))}",
             f"Sorting and numbering took {own_ms:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
         ),
     )

@@ -2,10 +2,11 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perfkit.model.query_writes import are_rolled_back, writes_of
 from perfkit.model.trace import Trace
 from perfkit.model.verification import (
     Equivalence,
@@ -88,10 +89,12 @@ def verify(
     ordered: bool = True,
     budget_s: float = benchmark.BUDGET_S,
     progress: benchmark.Progress | None = None,
+    repeat_writes: bool = False,
 ) -> VerificationResult:
     """Prove that a fix is one: the same result, exact counters, then time, unmeasured and in turns.
 
-    Both functions run many times: they must be safe to repeat.
+    Each function runs once, counted, and then many times to be timed. They must be safe to repeat: if one of
+    them writes to the database, neither is timed unless `repeat_writes` says that it may happen again.
 
     Args:
         before: the old version, called without arguments.
@@ -100,6 +103,8 @@ def verify(
         ordered: whether the order of rows is part of the result.
         budget_s: how long the timing may take, in seconds.
         progress: called after each round with the rounds done and planned at most.
+        repeat_writes: time functions that write too. Needed as well where they roll back, because a
+            connection in autocommit mode ignores that.
 
     Returns:
         The verification, which shows itself: FASTER, SLOWER, SAME, UNRESOLVED or NOT EQUIVALENT.
@@ -108,19 +113,18 @@ def verify(
         TypeError: if a function is async, which goes to `verify_async`, or returns a generator.
         Exception: whatever the functions raise.
     """
-    for function in (before, after):
-        if inspect.iscoroutinefunction(function):
-            raise TypeError("These functions are async: use `await perfkit.verify_async(before, after)`.")
+    if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
+        raise TypeError("These functions are async: use `await perfkit.verify_async(before, after)`.")
     with measure("before") as old:
         old_result = before()
     with measure("after") as new:
         new_result = after()
-    equivalence = _same(old_result, new_result, ordered)
+    first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
-    timing = None
-    if equivalence.equal is not False:
-        timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
-    return VerificationResult(_verdict(old.trace, new.trace, equivalence, timing, target_ms))
+    if not first.may_repeat:
+        return first.verdict(None, target_ms)
+    timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
+    return first.verdict(timing, target_ms)
 
 
 async def verify_async(
@@ -131,6 +135,7 @@ async def verify_async(
     ordered: bool = True,
     budget_s: float = benchmark.BUDGET_S,
     progress: benchmark.Progress | None = None,
+    repeat_writes: bool = False,
 ) -> VerificationResult:
     """The same as `verify` for coroutine functions, awaited one after the other in the running loop.
 
@@ -141,6 +146,7 @@ async def verify_async(
         ordered: whether the order of rows is part of the result.
         budget_s: how long the timing may take, in seconds.
         progress: called after each round with the rounds done and planned at most.
+        repeat_writes: time functions that write too; what they write is written again in each run.
 
     Returns:
         The verification, which shows itself.
@@ -149,12 +155,12 @@ async def verify_async(
         old_result = await before()
     async with measure("after") as new:
         new_result = await after()
-    equivalence = _same(old_result, new_result, ordered)
+    first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
-    timing = None
-    if equivalence.equal is not False:
-        timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
-    return VerificationResult(_verdict(old.trace, new.trace, equivalence, timing, target_ms))
+    if not first.may_repeat:
+        return first.verdict(None, target_ms)
+    timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
+    return first.verdict(timing, target_ms)
 
 
 def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:
@@ -163,23 +169,54 @@ def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:
     return same_result(old_result, new_result, ordered=ordered)
 
 
-def _verdict(
-    old: Trace,
-    new: Trace,
-    equivalence: Equivalence,
-    timing: TimingComparison | None,
-    target_ms: float | None,
-) -> Verification:
-    verification = Verification(
-        outcome=timing.outcome if timing else Outcome.NOT_EQUIVALENT,
-        equivalence=equivalence,
-        counters=counter_changes(old, new),
-        timing=timing,
-        notes=old.notes + tuple(note for note in new.notes if note not in old.notes),
-    )
-    if timing is None or target_ms is None:
-        return verification
-    return replace(verification, target=benchmark.judge_target(timing.after_ms, target_ms))
+@dataclass(frozen=True)
+class _FirstRuns:
+    """The counted run of each version, which is the only one unless they may be repeated."""
+
+    old: Trace
+    new: Trace
+    equivalence: Equivalence
+    repeat_writes: bool
+
+    @property
+    def may_repeat(self) -> bool:
+        return self.equivalence.equal is not False and not self.refusal
+
+    @property
+    def refusal(self) -> str:
+        """Why the functions must not run again, in two lines."""
+        written = {name: writes_of(trace) for name, trace in (("before", self.old), ("after", self.new))}
+        if self.repeat_writes or not any(written.values()):
+            return ""
+        sent = (
+            f"{name} sent {', '.join(f'{count} × {verb}' for verb, count in verbs.most_common())}"
+            for name, verbs in written.items()
+            if verbs
+        )
+        undone = are_rolled_back(self.old) and are_rolled_back(self.new)
+        condition = "If their rollbacks undo all of it" if undone else "If that may happen again and again"
+        return (
+            f"Not timed, because that takes many runs and each would write again: {'; '.join(sent)}.\n"
+            f"{condition}, add --repeat-writes to %verify, or repeat_writes=True in Python."
+        )
+
+    def verdict(self, timing: TimingComparison | None, target_ms: float | None) -> VerificationResult:
+        """Put together what was found out."""
+        differs = self.equivalence.equal is False
+        untimed = Outcome.NOT_EQUIVALENT if differs else Outcome.UNRESOLVED
+        target = None if differs or target_ms is None else target_ms
+        samples_ms = timing.after_ms if timing else ()
+        return VerificationResult(
+            Verification(
+                outcome=timing.outcome if timing else untimed,
+                equivalence=self.equivalence,
+                counters=counter_changes(self.old, self.new),
+                timing=timing,
+                target=None if target is None else benchmark.judge_target(samples_ms, target),
+                notes=tuple(dict.fromkeys((*self.old.notes, *self.new.notes))),
+                not_timed="" if timing or differs else self.refusal,
+            )
+        )
 
 
 def _trace_of(item: Comparable) -> Trace:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from perfkit.capture.auto_explain import AutoExplainCollector, Captured
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.memory import MemoryCollector
-from perfkit.capture.named_functions import Measurable
 from perfkit.capture.plans import captured_plans, explain_samples, unasked
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.capture.sampling import SamplingCollector
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import pandas
 
 
-CpuEngine = Literal["cprofile", "sampling"]
 PlanMode = bool | Literal["auto", "prove"]
 
 
@@ -227,81 +225,3 @@ class Measurement:
             stalled_ms=log.stalled_ms if log else None,
             notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
         )
-
-
-def measure(
-    name: str = "block",
-    *,
-    queries: bool = True,
-    parameters: bool = False,
-    cpu: bool | CpuEngine = False,
-    memory: bool | Literal["peak", "native"] = False,
-    plans: PlanMode = False,
-    confirm: bool = False,
-    functions: Sequence[Measurable] = (),
-    line_times: Sequence[Measurable] = (),
-    focus: Focus | None = None,
-    target_ms: float | None = None,
-) -> Measurement:
-    """Measure a block of code.
-
-    Args:
-        name: what the block is called in reports.
-        queries: record every statement that SQLAlchemy sends, with its line and the loop around it. What
-            tasks and threads send that were at work before the block is kept apart.
-        parameters: keep the values that are bound to statements and show them, as text of at most 100
-            characters each. They are then in the report, in the notebook and in saved traces too.
-        cpu: profile this thread: `"cprofile"` (what `True` means) counts every call, `"sampling"` looks at
-            the stack every few milliseconds and slows nothing down.
-        memory: peak, resident memory over time and growth by line; `"peak"` leaves out the growth by
-            line, which slows allocations several times; `"native"` records instead, by memray, who had
-            allocated what at the peak, C code included.
-        plans: ask the database for the plan of each distinct statement after the block; `"auto"` takes the
-            plans of the run itself where PostgreSQL's auto_explain may be loaded, which needs a superuser;
-            `"prove"` also tries what could make the slowest three statements faster, and rolls it back.
-        confirm: with `"prove"`, that the server need not be perfkit's lab, and tables may be over 1 GB.
-        functions: functions whose memory is measured line by line.
-        line_times: functions that are timed line by line; function times are then sampled.
-        focus: what is shown first; by default what was asked for, or all of it.
-        target_ms: the time that the block should take, in milliseconds.
-
-    Returns:
-        A context manager, for `with` and `async with`; after the block it shows its own report.
-    """
-    parts: dict[Focus, bool] = {
-        "queries": queries,
-        "plans": bool(plans),
-        "cpu": bool(cpu or line_times),
-        "memory": bool(memory),
-    }
-    asked = [part for part, wanted in parts.items() if wanted]
-    # First what may refuse its arguments: the collector of statements has to be stopped once it is made.
-    cpu_collector = _cpu_collector(cpu, line_times)
-    return Measurement(
-        name,
-        queries=(
-            QueryCollector(keep_samples=bool(plans), keep_parameters=parameters) if queries or plans else None
-        ),
-        cpu=cpu_collector,
-        memory=(
-            MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")
-            if memory
-            else None
-        ),
-        plans=plans,
-        confirm=confirm,
-        focus=focus or (asked[0] if len(asked) == 1 else "all"),
-        target_ms=target_ms,
-    )
-
-
-def _cpu_collector(
-    cpu: bool | CpuEngine, line_times: Sequence[Measurable]
-) -> CpuCollector | SamplingCollector | None:
-    if cpu not in (True, False, "cprofile", "sampling"):
-        raise ValueError(f"There is no engine {cpu!r} for function times: give 'cprofile' or 'sampling'.")
-    if line_times and cpu == "cprofile":
-        raise ValueError("cProfile and times by line exclude each other: leave the engine out.")
-    if cpu == "sampling" or line_times:
-        return SamplingCollector(line_times)
-    return CpuCollector() if cpu else None

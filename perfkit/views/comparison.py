@@ -251,8 +251,8 @@ def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, st
             function_name(change.function),
             place(change.function),
             profile_diff.calls_text(change) if has_calls else "",
-            profile_diff.side_text(change.before),
-            profile_diff.side_text(change.after),
+            profile_diff.side_text(change.before, before),
+            profile_diff.side_text(change.after, after),
         )
         for change in ranked
     ]

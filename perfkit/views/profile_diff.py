@@ -12,9 +12,15 @@ _SHOWN = 12
 # A change below 1 % of the longer block, or of less than 0.1 ms, is not worth a line: it is noise.
 _LEAST_SHARE = 0.01
 _LEAST_S = 0.0001
-_HEADERS = ("own time before", "after", "change", "calls before", "after", "place", "function")
+_TIME_HEADERS = ("own time before", "after", "change")
+_CALL_HEADERS = ("calls before", "after")
+_NAME_HEADERS = ("place", "function")
 _CAVEAT = "One run each, with the profiler on: perfkit.verify tells chance from change."
 _UNKNOWN_CALLS = "Calls are not compared: a sampled profile does not know them."
+_TWO_ENGINES = (
+    "Two engines: one counted calls, the other took samples and does not know them. Only times are compared, "
+    "and those beside the calls hold what counting costs, most where calls are many and short."
+)
 
 
 @dataclass(slots=True)
@@ -110,7 +116,7 @@ def as_text(before: CpuProfile, after: CpuProfile, *, title: str) -> str:
     lines = [f"{title}: {_totals(before, after)}"]
     for name, group in (("Slower", groups.slower), ("Faster", groups.faster)):
         if group:
-            body = [[*_HEADERS], *(_cells(change, _has_calls(before, after)) for change in group[:_SHOWN])]
+            body = [[*_headers(before, after)], *(_cells(item, before, after) for item in group[:_SHOWN])]
             lines += ["", name, *_aligned(body)]
             lines += [text for text in [_more(group)] if text]
     return "\n".join([*lines, "", *_remarks(before, after, groups)])
@@ -122,7 +128,7 @@ def as_html(before: CpuProfile, after: CpuProfile, *, title: str) -> Html:
     parts: list[Content] = [heading(title, _totals(before, after))]
     for name, group in (("Slower", groups.slower), ("Faster", groups.faster)):
         if group:
-            parts += [section(name), _html_table(group, _has_calls(before, after))]
+            parts += [section(name), _html_table(group, before, after)]
             parts += [paragraph(text, quiet=True) for text in [_more(group)] if text]
     return card(*parts, *(paragraph(text, quiet=True) for text in _remarks(before, after, groups)))
 
@@ -142,9 +148,11 @@ def calls_text(change: FunctionChange) -> str:
     return f"{_count(change.before):,} → {_count(change.after):,} calls"
 
 
-def side_text(side: Side | None) -> str:
-    """The own time on one side, in words."""
-    return seconds_text(side.own_s) if side else "not called"
+def side_text(side: Side | None, profile: CpuProfile) -> str:
+    """The own time in one profile, in words; samples may miss a function that was called."""
+    if side is None:
+        return "not called" if profile.counts == "calls" else "no sample"
+    return seconds_text(side.own_s)
 
 
 def _key(function: FunctionProfile) -> tuple[str, str]:
@@ -189,12 +197,18 @@ def _totals(before: CpuProfile, after: CpuProfile) -> str:
     return f"{text}, {old:,} → {new:,} calls"
 
 
-def _cells(change: FunctionChange, has_calls: bool) -> list[str]:
-    calls = [f"{_count(side):,}" if has_calls else "unknown" for side in (change.before, change.after)]
+def _headers(before: CpuProfile, after: CpuProfile) -> tuple[str, ...]:
+    calls = _CALL_HEADERS if _has_calls(before, after) else ()
+    return (*_TIME_HEADERS, *calls, *_NAME_HEADERS)
+
+
+def _cells(change: FunctionChange, before: CpuProfile, after: CpuProfile) -> list[str]:
+    sides = (change.before, change.after)
+    calls = [f"{_count(side):,}" for side in sides] if _has_calls(before, after) else []
     sign = "+" if change.change_s > 0 else "−"
     return [
-        side_text(change.before),
-        side_text(change.after),
+        side_text(change.before, before),
+        side_text(change.after, after),
         f"{sign}{seconds_text(abs(change.change_s))}",
         *calls,
         place(change.function),
@@ -202,18 +216,21 @@ def _cells(change: FunctionChange, has_calls: bool) -> list[str]:
     ]
 
 
-def _html_table(group: list[FunctionChange], has_calls: bool) -> Html:
+def _html_table(group: list[FunctionChange], before: CpuProfile, after: CpuProfile) -> Html:
     body: list[list[Content]] = []
     for change in group[:_SHOWN]:
-        cells: list[Content] = [*_cells(change, has_calls)]
+        cells: list[Content] = [*_cells(change, before, after)]
         cells[-1] = code(function_name(change.function))
         body.append(cells)
-    return table(_HEADERS, body, numeric=(0, 1, 2, 3, 4), narrow=(5,))
+    headers = _headers(before, after)
+    numbers = tuple(range(len(headers) - len(_NAME_HEADERS)))
+    return table(headers, body, numeric=numbers, narrow=(len(numbers),))
 
 
 def _aligned(body: list[list[str]]) -> list[str]:
-    numeric = len(_HEADERS) - 2
-    widths = [max(len(row[column]) for row in body) for column in range(len(_HEADERS))]
+    columns = range(len(body[0]))
+    numeric = len(columns) - len(_NAME_HEADERS)
+    widths = [max(len(row[column]) for row in body) for column in columns]
     return [
         "  ".join(
             cell.rjust(width) if column < numeric else cell.ljust(width)
@@ -241,5 +258,5 @@ def _remarks(before: CpuProfile, after: CpuProfile, groups: _Groups) -> list[str
             f"{sign}{seconds_text(abs(net))} together."
         )
     if not _has_calls(before, after):
-        remarks.append(_UNKNOWN_CALLS)
+        remarks.append(_UNKNOWN_CALLS if before.counts == after.counts else _TWO_ENGINES)
     return [*remarks, _CAVEAT]

@@ -137,7 +137,7 @@ def _cache_row(use: CacheUse) -> list[str]:
 
 
 def _container_row(use: ContainerUse) -> list[str]:
-    return [f"{use.lengths[0]:,}", _lengths(use.lengths[1:]), use.type_name, printable(use.name)]
+    return [_lengths(use.lengths[:1]), _lengths(use.lengths[1:]), use.type_name, printable(use.name)]
 
 
 def _lengths(lengths: Sequence[int]) -> str:

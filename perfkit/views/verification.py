@@ -68,7 +68,7 @@ def as_text(verification: Verification) -> str:
         "",
         *_labelled("result", [verification.equivalence.reason]),
         *_labelled("counted", _counter_lines(verification.counters)),
-        *_labelled("time", timed),
+        *_labelled("time", timed or verification.not_timed.splitlines()),
         *_labelled("target", _target_lines(verification)),
         *_labelled("notes", list(verification.notes)),
     ]
@@ -96,6 +96,8 @@ def as_html(verification: Verification) -> Html:
     if verification.timing:
         timing = _timing(verification.timing)
         parts.append(details(_TIME_MEANS_NOTHING, timing) if differs else join([section("Time"), timing]))
+    elif verification.not_timed:
+        parts.extend([section("Time"), *map(paragraph, verification.not_timed.splitlines())])
     if verification.target and not differs:
         parts.extend([section("Target"), _target(verification.target)])
     if verification.notes:

@@ -206,6 +206,36 @@ def test_verify_proves_a_fix_and_can_be_kept(notebook):
     assert notebook.value("proof.verification.target.met") is True
 
 
+WRITING = """
+with engine.begin() as connection:
+    connection.execute(sa.text("create table written (a integer)"))
+def write():
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into written values (1)"))
+def written():
+    with engine.connect() as connection:
+        return connection.scalar(sa.text("select count(*) from written"))
+"""
+
+
+def test_verify_does_not_repeat_what_writes_unless_told(notebook):
+    notebook.run(WRITING)
+    ran = notebook.run("%verify write write")
+    assert ran.status == "ok"
+    assert "sent 1 × INSERT" in ran.shown
+    assert "--repeat-writes" in ran.shown
+    assert notebook.value("written()") == 2
+    told = notebook.run("proof = %verify write write --repeat-writes\nproof")
+    assert "Not timed" not in told.shown
+    assert notebook.value("written() > 6") is True
+
+
+def test_verify_hands_repeated_writes_on_to_the_async_verify(notebook):
+    notebook.run("async def one(): pass\ntwo = one")
+    ran = notebook.run("%verify one two --repeat-writes")
+    assert ran.error.splitlines()[1] == "await perfkit.verify_async(one, two, repeat_writes=True)"
+
+
 def test_verify_tells_how_to_await_async_functions(notebook):
     notebook.run("async def one(): ...\nasync def two(): ...")
     ran = notebook.run("%verify one two --target 200")

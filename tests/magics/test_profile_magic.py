@@ -43,6 +43,20 @@ def test_a_difference_is_shown_below_the_profile(notebook):
     assert any(text.startswith("old → new:") and "Faster" in text for text in shown)
 
 
+def test_a_difference_between_two_engines_is_one_of_times_alone(notebook):
+    notebook.run(WORK)
+    notebook.run("%%profile old\nwork(200_000)")
+    ran = notebook.run("%%profile new --engine sampling --diff old\nwork(200_000)")
+    assert ran.status == "ok", ran.error
+    (shown,) = [
+        item["data"]["text/plain"]
+        for item in ran.outputs
+        if "data" in item and item["data"]["text/plain"].startswith("old → new:")
+    ]
+    assert "Only times are compared" in shown
+    assert "calls before" not in shown
+
+
 def test_a_result_can_be_replaced_while_it_is_compared_with(notebook):
     notebook.run(f"%%profile one\n{WORK}work(10)")
     ran = notebook.run("%%profile one --diff one\nwork(10)")

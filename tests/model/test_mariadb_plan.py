@@ -161,13 +161,13 @@ def test_no_rule_about_postgresql_speaks_of_it(data):
     [
         ("{", "line 1, column 2"),
         ("[" * 100_000, "cannot be decoded"),
-        ([{"Plan": {}}], "the whole is list"),
+        ([{"Plan": {}}], "the whole is a list"),
         ({"Plan": {}}, '"query_block" is missing'),
-        ({"query_block": {"nested_loop": {}}}, '"nested_loop" is dict where a list belongs'),
-        ({"query_block": {"nested_loop": [3]}}, 'an element of "nested_loop" is int'),
-        ({"query_block": {"table": {"r_rows": "many"}}}, '"r_rows" is str where a number belongs'),
+        ({"query_block": {"nested_loop": {}}}, '"nested_loop" is an object where a list belongs'),
+        ({"query_block": {"nested_loop": [3]}}, 'an element of "nested_loop" is a number'),
+        ({"query_block": {"table": {"r_rows": "many"}}}, '"r_rows" is text where a number belongs'),
         ({"query_block": {"r_total_time_ms": -1}}, '"r_total_time_ms" is out of range'),
-        ({"query_block": {"note": object()}}, "holds object"),
+        ({"query_block": {"note": object()}}, "holds a value of type object"),
     ],
 )
 def test_what_is_no_plan_is_refused_in_one_line(data, expected):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from perfkit.model import codec
 from perfkit.model.builders import trace
 from perfkit.model.plan import Plan
-from perfkit.model.plan_reader import MAX_DEPTH, PlanFormatError, read_postgresql_plan
+from perfkit.model.plan_json import MAX_DEPTH
+from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
 from perfkit.rules import diagnose, row_misestimate, selective_seq_scan, sort_on_disk
 from perfkit.views import plan_tree
 

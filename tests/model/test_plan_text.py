@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from perfkit.model.plan_json import MAX_DEPTH
 from perfkit.model.plan_lines import lines_of
 from perfkit.model.plan_paste import read_pasted_plans
-from perfkit.model.plan_reader import MAX_DEPTH, PlanFormatError, read_postgresql_plan
+from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
 from perfkit.model.plan_text import read_text
 from tests.pasted_plans.recording import load
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.model import plan_times
 from perfkit.model.plan import OutsideTime, TriggerTime
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.plan_reader import read_postgresql_plan
@@ -71,6 +72,47 @@ def test_the_gather_evaluates_an_init_plan_for_its_workers():
     init = node("Aggregate", ms=50, parent_relationship="InitPlan", subplan_name="InitPlan 1")
     scan = node("Seq Scan", ms=10, loops=3, Filter="(a > (InitPlan 1).col1)")
     assert own_times(node("Aggregate", init, node("Gather", scan, ms=62), ms=63)) == [1, 50, 2, 10]
+
+
+def init_plan(number, *children, ms=5.0):
+    return node(
+        "Aggregate", *children, ms=ms, parent_relationship="InitPlan", subplan_name=f"InitPlan {number}"
+    )
+
+
+def test_an_init_plan_that_nothing_names_goes_to_the_longest_node_around_it():
+    root = node("Append", init_plan(1), init_plan(2), node("Sort", ms=30), node("Sort", ms=28), ms=58)
+    assert own_times(root) == [0, 5, 5, 25, 23]
+
+
+def test_of_equal_nodes_the_first_holds_the_init_plan():
+    root = node("Append", init_plan(1), node("Sort", ms=30), node("Sort", ms=30), ms=60)
+    assert own_times(root) == [0, 5, 25, 30]
+
+
+def test_an_init_plan_is_used_by_another_but_not_within_itself():
+    inner = node("Sort", ms=4, Filter="((InitPlan 1).col1)")
+    user = node("Sort", ms=9, Filter="((InitPlan 1).col1)")
+    root = node("Append", init_plan(1, inner), init_plan(2, user, ms=10), node("Sort", ms=12), ms=12)
+    assert own_times(root) == [0, 1, 4, 1, 4, 2]
+
+
+def test_a_node_outside_of_what_an_init_plan_hangs_on_does_not_hold_it():
+    inner = node("Append", init_plan(1), node("Sort", ms=6, Filter="((InitPlan 1).col1)"), ms=6)
+    other = node("Sort", ms=90, Filter="((InitPlan 1).col1)")
+    assert own_times(node("Append", inner, other, ms=96)) == [0, 0, 5, 1, 90]
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_texts_of_a_plan_are_read_once_however_many_init_plans_it_has(monkeypatch, is_named):
+    read = []
+    texts = plan_times._texts
+    monkeypatch.setattr(plan_times, "_texts", lambda values: read.append(1) or texts(values))
+    condition = "(a > (InitPlan {}).col1)" if is_named else "(a > 3)"
+    scans = [node("Seq Scan", ms=9, Filter=condition.format(number)) for number in range(100)]
+    inits = [init_plan(number, ms=5) for number in range(100)]
+    assert sum(own_times(node("Append", *inits, *scans, ms=900))) == pytest.approx(900)
+    assert len(read) == 201
 
 
 def test_a_cte_is_taken_from_the_scans_that_pulled_it():

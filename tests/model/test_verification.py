@@ -35,7 +35,10 @@ OPEN = Verification(
 )
 
 
-@pytest.mark.parametrize("verification", [FULL, BARE, OPEN])
+UNTIMED = Verification(Outcome.UNRESOLVED, Equivalence(True, "same"), not_timed="it writes\nsay so")
+
+
+@pytest.mark.parametrize("verification", [FULL, BARE, OPEN, UNTIMED])
 def test_a_verification_survives_json(verification):
     text = json.dumps(verification_to_json(verification), allow_nan=False)
     assert verification_from_json(json.loads(text)) == verification

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from perfkit.model.finding import Finding
 from perfkit.rules import diagnose, find_rule
-from perfkit.session.measurement import measure
+from perfkit.session.measuring import measure
 
 ONE = text("SELECT 1")
 LOCK = text("SELECT id FROM orders WHERE id = 1 FOR UPDATE")

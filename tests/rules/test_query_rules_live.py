@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
 from perfkit.model.finding import Finding
 from perfkit.model.trace import Trace
 from perfkit.rules import diagnose
-from perfkit.session.measurement import measure
+from perfkit.session.measuring import measure
 
 
 class Base(DeclarativeBase):

@@ -105,3 +105,106 @@ def test_the_proof_travels_in_the_notebook(engine):
 
     assert verification_from_json(bundle[MIME_VERIFICATION]) == proof.verification
     assert "300" in bundle["text/plain"]
+
+
+@pytest.fixture
+def written():
+    """An engine with one table, `t (a)`."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (a INTEGER)"))
+    yield engine
+    engine.dispose()
+
+
+def insert(engine, number=1, *, undo=False):
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO t VALUES (:n)"), {"n": number})
+        if undo:
+            connection.rollback()
+        else:
+            connection.commit()
+    return number
+
+
+def rows(engine):
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM t"))
+
+
+def test_functions_that_write_run_once_and_are_not_timed(written):
+    proof = verify(lambda: insert(written), lambda: insert(written), target_ms=60_000)
+
+    assert rows(written) == 2
+    assert (proof.outcome, proof.verification.timing) == (Outcome.UNRESOLVED, None)
+    assert proof.verification.equivalence.equal is True
+    assert "before sent 1 × INSERT; after sent 1 × INSERT" in proof.verification.not_timed
+    assert len(proof.verification.not_timed.splitlines()) == 2
+    assert proof.verification.target.met is None
+    for shown in (str(proof), proof._repr_mimebundle_()["text/html"]):
+        assert "Not timed, because that takes many runs and each would write again" in shown
+        assert "add --repeat-writes to %verify, or repeat_writes=True in Python" in shown
+
+
+def test_one_function_that_writes_is_enough(written):
+    proof = verify(lambda: 1, lambda: insert(written))
+
+    assert rows(written) == 1
+    assert "would write again: after sent 1 × INSERT." in proof.verification.not_timed
+
+
+def test_writes_are_repeated_when_they_may_be(written):
+    proof = verify(lambda: insert(written), lambda: insert(written), budget_s=0.3, repeat_writes=True)
+
+    assert rows(written) > 4
+    assert proof.verification.not_timed == ""
+    assert proof.verification.timing is not None
+
+
+def test_a_function_that_rolls_back_is_asked_for_too(written):
+    proof = verify(lambda: insert(written, undo=True), lambda: insert(written, undo=True))
+
+    assert rows(written) == 0
+    assert proof.verification.timing is None
+    assert "If their rollbacks undo all of it, add" in proof.verification.not_timed
+
+
+def test_of_a_rollback_that_undid_nothing_the_first_run_is_the_only_one(written):
+    autocommit = written.execution_options(isolation_level="AUTOCOMMIT")
+    proof = verify(lambda: insert(autocommit, undo=True), lambda: 1)
+
+    assert rows(written) == 1
+    assert proof.verification.timing is None
+
+
+def test_functions_that_lock_or_only_read_are_timed(written):
+    def locks():
+        with written.connect() as connection:
+            connection.execute(text("BEGIN IMMEDIATE"))
+            return connection.scalar(text("SELECT count(*) FROM t"))
+
+    proof = verify(locks, lambda: rows(written), budget_s=0.2)
+
+    assert proof.verification.timing is not None
+    assert proof.verification.not_timed == ""
+
+
+def test_different_results_are_said_before_anything_about_writes(written):
+    proof = verify(lambda: insert(written, 1), lambda: insert(written, 2))
+
+    assert proof.outcome is Outcome.NOT_EQUIVALENT
+    assert proof.verification.not_timed == ""
+
+
+def test_coroutines_that_write_run_once_unless_they_may_be_repeated(written):
+    async def write():
+        await asyncio.sleep(0)
+        return insert(written)
+
+    once = asyncio.run(verify_async(write, write))
+    assert rows(written) == 2
+    assert "1 × INSERT" in once.verification.not_timed
+
+    often = asyncio.run(verify_async(write, write, budget_s=0.3, repeat_writes=True))
+    assert rows(written) > 6
+    assert often.verification.timing is not None

@@ -43,12 +43,45 @@ def test_equal_profiles_have_nothing_slower_or_faster():
     assert "Faster" not in text
 
 
-def test_calls_of_a_sampled_profile_are_unknown_not_counted():
+def test_calls_of_sampled_profiles_are_unknown_not_counted():
+    before, after = (replace(side, counts="samples") for side in (BEFORE, AFTER))
+    assert {row["calls_after"] for row in profile_diff.rows(before, after)} == {None}
+    text = profile_diff.as_text(before, after, title="a → b")
+    assert "Calls are not compared" in text
+    assert "Two engines" not in text
+    assert "calls before" not in text
+    assert "calls\n" not in text
+
+
+@pytest.mark.parametrize("sampled_side", ["before", "after"])
+def test_profiles_of_two_engines_are_compared_by_their_times_alone(sampled_side):
+    before, after = (
+        replace(side, counts="samples") if name == sampled_side else side
+        for name, side in (("before", BEFORE), ("after", AFTER))
+    )
+    for shown in (
+        profile_diff.as_text(before, after, title="a → b"),
+        profile_diff.as_html(before, after, title="a → b").markup,
+    ):
+        assert "Two engines: one counted calls" in shown
+        assert "Only times are compared" in shown
+        assert "calls before" not in shown
+    assert {row["calls_before"] for row in profile_diff.rows(before, after)} == {None}
+
+
+def test_a_function_without_a_sample_may_have_been_called():
     sampled = replace(AFTER, counts="samples")
-    assert {row["calls_after"] for row in profile_diff.rows(BEFORE, sampled)} == {None}
-    text = profile_diff.as_text(BEFORE, sampled, title="a → b")
-    assert "does not know them" in text
-    assert " calls\n" not in text.splitlines()[0]
+    (gone,) = [
+        line for line in profile_diff.as_text(BEFORE, sampled, title="").splitlines() if "gone" in line
+    ]
+    assert "no sample" in gone
+    assert "not called" not in gone
+
+
+def test_profiles_of_one_engine_say_nothing_of_engines():
+    text = profile_diff.as_text(BEFORE, AFTER, title="a → b")
+    assert "calls before" in text
+    assert "Two engines" not in text
 
 
 def test_statements_of_a_cell_are_known_by_their_text_in_whatever_cell():
