@@ -5,11 +5,11 @@ import marshal
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from perfkit.capture._code_origin import origin
 from perfkit.capture._sampled_stacks import Label, Moments, functions_and_stacks, without_repeats
-from perfkit.model.cpu import SAMPLES_MARK, CallerEdge, CpuProfile, FunctionProfile
+from perfkit.model.cpu import SAMPLES_MARK, CallerEdge, CpuProfile, FunctionProfile, StackTime
 from perfkit.model.location import CodeLocation
 
 _CELL = re.compile(r"In ?\[\d+\]")
@@ -92,16 +92,7 @@ def profile_of_pstats(data: object, path: Path) -> CpuProfile:
             f"{path} is no profile: marshalled, but not by pstats. Give {_KINDS}."
         ) from None
     attributed_ms = sum(function.tottime for function in functions) * 1000
-    return CpuProfile(
-        f"read from {path.name}",
-        attributed_ms,
-        attributed_ms,
-        0.0,
-        functions,
-        (_NO_WALL_TIME,),
-        counts="samples" if counts_samples else "calls",
-        is_wall_known=False,
-    )
+    return _without_clock(path, attributed_ms, functions, counts="samples" if counts_samples else "calls")
 
 
 def profile_of_speedscope(
@@ -131,14 +122,26 @@ def profile_of_speedscope(
         raise ProfileFileError(f"{path} is no profile of weighted stacks. Give {_KINDS}.") from None
     functions, stacks = functions_and_stacks(seen, has_sources=False)
     attributed_ms = sum(moments.time_s for moments in seen) * 1000
+    return _without_clock(path, attributed_ms, functions, counts="samples", stacks=stacks)
+
+
+def _without_clock(
+    path: Path,
+    attributed_ms: float,
+    functions: tuple[FunctionProfile, ...],
+    *,
+    counts: Literal["calls", "samples"],
+    stacks: tuple[StackTime, ...] = (),
+) -> CpuProfile:
+    """A profile from a file, which says nothing of the time on the clock."""
     return CpuProfile(
         f"read from {path.name}",
-        attributed_ms,
-        attributed_ms,
-        0.0,
-        functions,
-        (_NO_WALL_TIME,),
-        counts="samples",
+        wall_ms=attributed_ms,
+        attributed_ms=attributed_ms,
+        cpu_ms=0.0,
+        functions=functions,
+        notes=(_NO_WALL_TIME,),
+        counts=counts,
         stacks=stacks,
         is_wall_known=False,
     )

@@ -51,6 +51,28 @@ def extra_ms(plan: Plan, other: AlternativePlan) -> float | None:
     return other.plan.duration_ms - plan.duration_ms - planning_ms
 
 
+def slower_plans(
+    trace: Trace, kind: AlternativeKind, *, min_factor: float, min_extra_ms: float
+) -> Iterator[tuple[int, Plan, AlternativePlan, float]]:
+    """The statements that really ran by another plan of this kind, and by a slower one.
+
+    Args:
+        trace: a block with plans.
+        kind: why the plan is another one.
+        min_factor: how many times longer the other plan takes.
+        min_extra_ms: by how many milliseconds, one execution.
+
+    Returns:
+        The number of the plan in the block, the plan, the other one, and how many milliseconds that one adds.
+    """
+    for number, plan, other in other_plans(trace, kind):
+        extra = extra_ms(plan, other)
+        if extra is None or extra < min_extra_ms:
+            continue
+        if (other.plan.duration_ms or 0.0) >= min_factor * (plan.duration_ms or 0.0):
+            yield number, plan, other, extra
+
+
 def extra_in_block_ms(extra: float, plan: Plan, other: AlternativePlan, trace: Trace) -> float:
     """What all executions by the other plan took longer; never more than the block took."""
     total = extra * max(1, other.executions or plan.executions)

@@ -6,7 +6,7 @@ from typing import Any
 from perfkit.model.builders import trace
 from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan import PlanNode
-from perfkit.model.plan_builders import node, plan
+from perfkit.model.plan_builders import example_index, example_table, node, plan
 from perfkit.model.trace import Trace
 
 __all__ = ["filtering", "known_index", "known_table", "plan_trace"]
@@ -49,15 +49,8 @@ def filtering(
 def known_index(*keys: str, opclass: str = "", method: str = "btree", **said: Any) -> Index:
     """An index on these keys, named after them; `opclass` is the first key's."""
     names = [key.strip("()") for key in keys]
-    defaults: dict[str, Any] = {"is_valid": True, "predicate": None, "include": ()}
-    return Index(
-        name=f"by_{'_'.join(names)}",
-        method=method,
-        keys=keys,
-        opclasses=(opclass, *("" for _ in keys[1:])),
-        descending=tuple(False for _ in keys),
-        **{**defaults, **said},
-    )
+    opclasses = (opclass, *("" for _ in keys[1:]))
+    return example_index(f"by_{'_'.join(names)}", *keys, method=method, opclasses=opclasses, **said)
 
 
 def known_table(
@@ -75,17 +68,7 @@ def known_table(
         distinct: numbers of different values, for columns that are not unique.
     """
     columns = (Column(name, kind, 8, (distinct or {}).get(name, -1.0)) for name, kind in types.items())
-    return Table(
-        name=f"public.{relation_name}",
-        rows=300_000,
-        size_bytes=30_000_000,
-        kind="r",
-        is_partition=False,
-        columns=tuple(columns),
-        indexes=indexes,
-        schema="public",
-        relation_name=relation_name,
-    )
+    return example_table(relation_name, rows=300_000, columns=tuple(columns), indexes=indexes)
 
 
 def plan_trace(root: PlanNode, *tables: Table, query_text: str = "SELECT 1", **said: Any) -> Trace:

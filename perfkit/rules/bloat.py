@@ -34,7 +34,13 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import example_table, node, planned_trace
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import repeats, rows_read
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
@@ -113,7 +119,7 @@ def _finding(
         saving_ms=saving_ms,
         evidence=(
             f"Average row: {table.row_bytes} bytes. Dead rows: {dead:,.0f}.",
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

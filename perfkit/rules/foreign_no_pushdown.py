@@ -33,7 +33,13 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import removed_share, rows_read
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
@@ -101,7 +107,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         evidence=(
             f"Filter: {scan.attributes.get('Filter')}",
             *sent,
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

@@ -40,7 +40,13 @@ from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_columns import mentioned_columns, needed_columns
 from perfkit.model.plan_conditions import filter_arms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import (
     is_filter_indexable,
     is_whole_index,
@@ -186,7 +192,7 @@ def _finding(
         saving_ms=saving_ms,
         evidence=(
             *evidence,
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 from perfkit.model.builders import trace as block
 from perfkit.model.finding import Finding
 from perfkit.model.plan import AlternativePlan, Plan, PlanNode
-from perfkit.model.plan_alternatives import extra_in_block_ms, extra_ms, other_plans
+from perfkit.model.plan_alternatives import extra_in_block_ms, slower_plans
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -49,12 +49,9 @@ def generic_plan(trace: Trace, *, min_factor: float = 2.0, min_extra_ms: float =
         min_factor: how many times longer the generic plan takes.
         min_extra_ms: by how many milliseconds, one execution.
     """
-    for number, item, other in other_plans(trace, "generic"):
-        extra = extra_ms(item, other)
-        if extra is None or extra < min_extra_ms:
-            continue
-        if (other.plan.duration_ms or 0.0) >= min_factor * (item.duration_ms or 0.0):
-            yield _finding(trace, number, item, other, extra)
+    found = slower_plans(trace, "generic", min_factor=min_factor, min_extra_ms=min_extra_ms)
+    for number, item, other, extra in found:
+        yield _finding(trace, number, item, other, extra)
 
 
 def _finding(trace: Trace, number: int, item: Plan, other: AlternativePlan, extra: float) -> Finding:

@@ -38,7 +38,13 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import example_table, node, planned_trace
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import number, rows_read
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -110,7 +116,7 @@ def _finding(trace: Trace, position: int, plan: Plan, scan: PlanNode) -> Finding
         saving_ms=saving_ms,
         evidence=(
             *dead,
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

@@ -37,7 +37,13 @@ from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import (
     BITMAP_SCAN,
     INDEX_SCANS,
@@ -50,7 +56,7 @@ from perfkit.model.plan_scans import (
     rows_read,
 )
 from perfkit.model.trace import Trace
-from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._rule import PREDICATE_RULES, Rule, severity_of
 
 CODE, NAME = "PK205", "inefficient-index"
 
@@ -127,7 +133,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         evidence=(
             *(f"Index Cond: {part.attributes.get('Index Cond')}" for part in index_scans(scan)),
             f"Filter: {scan.attributes.get('Filter')}",
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 
@@ -163,13 +169,7 @@ RULE = Rule(
     check=inefficient_index,
     yields_to=(
         "index-prefix-skipped",
-        "parameter-type-cast",
-        "cast-on-column",
-        "function-on-column",
-        "like-prefix",
-        "like-infix",
-        "json-predicate",
-        "or-across-columns",
+        *PREDICATE_RULES,
     ),
     fires_on=(
         planned_trace(_scan(_TENANT, _STATUS)),

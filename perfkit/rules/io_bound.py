@@ -41,7 +41,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_io import READS, own_io_ms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -119,7 +119,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, wait_ms: flo
         saving_ms=saving_ms,
         evidence=(
             f"{blocks.shared_hit:,} blocks were in memory, {blocks.shared_read:,} were not.",
-            f"The node itself took {item.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("node", item, plan),
         ),
     )
 

@@ -34,7 +34,7 @@ from perfkit.model.builders import trace as block
 from perfkit.model.finding import Finding
 from perfkit.model.mariadb_plan import read_mariadb_plan
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_savings import measured_plans
+from perfkit.model.plan_savings import measured_plans, own_time_words
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
 
@@ -89,7 +89,7 @@ def _finding(number: int, plan: Plan, sort: PlanNode) -> Finding:
         plan=number,
         evidence=(
             f"sort_key: {said.get('sort_key')}; r_sort_passes: {said.get('r_sort_passes')}",
-            f"The sort itself took {sort.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("sort", sort, plan),
         ),
     )
 

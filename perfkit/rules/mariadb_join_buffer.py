@@ -38,7 +38,13 @@ from perfkit.model.finding import Finding
 from perfkit.model.mariadb_plan import read_mariadb_plan
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_dialects import condition_arms, name_in
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -112,7 +118,7 @@ def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, column: str)
         saving_ms=saving_ms,
         evidence=(
             f"attached_condition: {join.attributes.get('attached_condition')}",
-            f"The join itself took {join.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("join", join, plan),
         ),
     )
 

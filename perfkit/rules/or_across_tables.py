@@ -38,7 +38,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_disjunctions import Disjunction, disjunctions
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -113,9 +113,7 @@ def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, either: Disj
         offenders=(join.node_id,),
         plan=number,
         saving_ms=saving_ms,
-        evidence=(
-            f"The join itself took {join.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
-        ),
+        evidence=(own_time_words("join", join, plan),),
     )
 
 

@@ -39,7 +39,7 @@ from perfkit.model.plan_processes import GATHER
 from perfkit.model.plan_savings import measured_plans, saving_in_block, table_name
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
-from perfkit.rules._rule import Rule
+from perfkit.rules._rule import PREDICATE_RULES, Rule
 
 CODE, NAME = "PK262", "parallel-unused"
 _SERIAL = frozenset({*GATHER, "ModifyTable", "LockRows"})
@@ -159,13 +159,7 @@ RULE = Rule(
         "function-opaque",
         "wide-rows",
         "correlated-subplan",
-        "parameter-type-cast",
-        "cast-on-column",
-        "function-on-column",
-        "like-prefix",
-        "like-infix",
-        "json-predicate",
-        "or-across-columns",
+        *PREDICATE_RULES,
     ),
     fires_on=(
         planned_trace(_scan()),

@@ -36,7 +36,13 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_for_arms
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import (
     BITMAP_SCAN,
     INDEX_SCANS,
@@ -132,7 +138,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         saving_ms=saving_ms,
         evidence=(
             *(f"Index Cond: {part.attributes.get('Index Cond')}" for part in index_scans(scan)),
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

@@ -39,10 +39,16 @@ from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_candidate
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
-from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._rule import PREDICATE_RULES, Rule, severity_of
 
 CODE, NAME = "PK201", "selective-seq-scan"
 # With one row in a hundred or fewer an index all but always wins; up to one in ten it depends on how the
@@ -111,7 +117,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         saving_ms=saving_ms,
         evidence=(
             f"Filter: {scan.attributes.get('Filter')}",
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 
@@ -129,13 +135,7 @@ RULE = Rule(
         "seq-scan-in-loop",
         "partitions-not-pruned",
         "correlated-subplan",
-        "parameter-type-cast",
-        "cast-on-column",
-        "function-on-column",
-        "like-prefix",
-        "like-infix",
-        "json-predicate",
-        "or-across-columns",
+        *PREDICATE_RULES,
     ),
     fires_on=(
         planned_trace(_SCAN),

@@ -32,7 +32,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import temporary_file_ms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
 from perfkit.model.plan_scans import over_processes
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
@@ -105,9 +105,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode) -> Finding:
         offenders=(item.node_id,),
         plan=number,
         saving_ms=saving_ms,
-        evidence=(
-            f"The node itself took {item.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
-        ),
+        evidence=(own_time_words("node", item, plan),),
     )
 
 

@@ -38,7 +38,13 @@ from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
-from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
+from perfkit.model.plan_savings import (
+    is_worth_a_line,
+    measured_plans,
+    own_time_words,
+    saving_in_block,
+    table_name,
+)
 from perfkit.model.plan_scans import (
     has_index_led_by,
     index_order,
@@ -128,7 +134,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         saving_ms=saving_ms,
         evidence=(
             f"Filter: {scan.attributes.get('Filter')}",
-            f"The scan itself took {scan.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
+            own_time_words("scan", scan, plan),
         ),
     )
 

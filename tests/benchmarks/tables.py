@@ -8,12 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text, ready to show; notes say how it was measured."""
+    """Cells are text, ready to show; notes say how it was measured. One that was skipped has no numbers."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    is_skipped: bool = False
 
     def as_text(self) -> str:
         """Columns in line: the first to the left, the others to the right."""

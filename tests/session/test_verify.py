@@ -154,7 +154,7 @@ def test_one_function_that_writes_is_enough(written):
 
 
 def test_writes_are_repeated_when_they_may_be(written):
-    proof = verify(lambda: insert(written), lambda: insert(written), budget_s=0.3, repeat_writes=True)
+    proof = verify(lambda: insert(written), lambda: insert(written), budget_s=3, repeat_writes=True)
 
     assert rows(written) > 4
     assert proof.verification.not_timed == ""
@@ -205,6 +205,6 @@ def test_coroutines_that_write_run_once_unless_they_may_be_repeated(written):
     assert rows(written) == 2
     assert "1 × INSERT" in once.verification.not_timed
 
-    often = asyncio.run(verify_async(write, write, budget_s=0.3, repeat_writes=True))
+    often = asyncio.run(verify_async(write, write, budget_s=3, repeat_writes=True))
     assert rows(written) > 6
     assert often.verification.timing is not None
