@@ -36,6 +36,7 @@ WHERE (c.relname, CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.ns
     IN (SELECT name, coalesce(schema, n.nspname)
         FROM json_to_recordset(%(names)s::json) AS wanted(name text, schema text)
         WHERE schema IS NOT NULL OR pg_table_is_visible(c.oid))
+ORDER BY n.nspname, c.relname
 """
 _COLUMNS = """
 SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
