@@ -25,6 +25,7 @@ FLAGS = (
 )
 ANSI = "".join(f"\x1b[{n}mcolour {n}\x1b[0m \x1b[1;{n}mbold\x1b[0m " for n in range(30, 38))
 LONG_LINE = "users=session.scalars(select(User).order_by(User.id).limit(limit)).unique().all()"
+GENERATED = "<sqlalchemy generated wrapper of a function whose name goes on and on and on and on>"
 LONG = "value = " + " + ".join(f"'text {n}'" for n in range(40))
 EVERY_TOKEN = '''%%querycount
 @decorated
@@ -114,6 +115,7 @@ def _profile():
     collector = CpuCollector()
     collector.start()
     sorted(range(100), key=lambda number: -number)
+    exec(compile("def made(): sum(range(9))\nmade()", GENERATED, "exec"), {})
     profile = collector.stop()
     return str(card(cpu.as_html(profile), snakeviz.iframe(profile)))
 
