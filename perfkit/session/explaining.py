@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -56,21 +57,20 @@ def explain(
     """
     if rewrite is not None and not prove:
         raise ValueError("A rewritten statement is compared by a proof: give prove=True too.")
-    start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    start = perf_counter()
+    start_time, start = _now(), perf_counter()
     plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
-    duration_ms = (perf_counter() - start) * 1000
-    proofs = None
+    trace = Trace("explain", start_time, (perf_counter() - start) * 1000, plans=(plan,))
+    asked = (connectable, statement, parameters, plan)
     if prove:
-        proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm, rewrite=rewrite),)
-    production = None
+        trace = replace(trace, proofs=(prove_plan(*asked, confirmed=confirm, rewrite=rewrite),))
     if rows or stats is not None:
-        then = at_size(
-            connectable, statement, parameters, plan, rows=rows or {}, stats=stats, confirmed=confirm
-        )
-        production = (then,)
-    trace = Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs, production=production)
+        then = at_size(*asked, rows=rows or {}, stats=stats, confirmed=confirm)
+        trace = replace(trace, production=(then,))
     return Result(trace, "plans")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def explain_script(
@@ -96,8 +96,7 @@ def explain_script(
     Raises:
         ExplainError: if there is no connection, or the text cannot be taken apart for certain.
     """
-    start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    start = perf_counter()
+    start_time, start = _now(), perf_counter()
     found, notes = plans.explain_script(
         connectable, script, parameters, analyze=analyze, analyze_writes=analyze_writes
     )
