@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.pool import Pool, SingletonThreadPool
 
 # One PostgreSQL for all tests that need no shop.
-pytest_plugins = ["plan_server"]
+pytest_plugins = ["mariadb_server", "plan_server", "postgresql_clusters"]
 
 EVENTS = {
     Engine: ("before_cursor_execute", "after_cursor_execute", "begin", "commit", "rollback"),

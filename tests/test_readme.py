@@ -16,6 +16,36 @@ def between(name: str) -> str:
     return README.split(f"<!-- {name}:start -->")[1].split(f"<!-- {name}:end -->")[0].strip()
 
 
+FAMILIES = {
+    "PK1": ("statements", "n-plus-one, duplicate-query, write-loop, cartesian-product, deep-offset"),
+    "PK20": ("plans: reading tables", "selective-seq-scan, inefficient-index, heap-fetches, bloat"),
+    "PK22": ("plans: conditions and rewrites", "parameter-type-cast, function-on-column, not-in-subplan"),
+    "PK24": ("plans: joins, memory, estimates, writes", "correlated-columns, hash-batches, fk-index-missing"),
+    "PK26": ("plans: time outside the nodes", "jit-overhead, generic-plan, result-transfer, lock-wait"),
+    "PK29": ("plans of SQLite and MariaDB", "sqlite-scan, mariadb-join-buffer"),
+    "PK4": ("memory", "memory-growth, load-all"),
+    "PK5": ("connections and transactions", "commit-per-row, pool-exhausted, idle-in-transaction"),
+    "PK9": ("caches", "unbounded-cache"),
+}
+
+
+def family(code: str) -> str:
+    """The last family that begins at or before a code."""
+    return max((start for start in FAMILIES if start <= code), key=lambda start: start)
+
+
+def families_table() -> str:
+    counts = dict.fromkeys(FAMILIES, 0)
+    for rule in all_rules():
+        counts[family(rule.code)] += 1
+    lines = ["| family | rules | such as |", "|---|---|---|"]
+    lines += [
+        f"| {title} | {counts[start]} | {', '.join(f'`{name}`' for name in names.split(', '))} |"
+        for start, (title, names) in FAMILIES.items()
+    ]
+    return "\n".join([f"{len(all_rules())} rules, all of them [in one list](docs/rules.md):", "", *lines])
+
+
 def rules_table() -> str:
     lines = ["| code | rule | finds |", "|---|---|---|"]
     for rule in all_rules():
@@ -24,8 +54,17 @@ def rules_table() -> str:
     return "\n".join(lines)
 
 
+def test_the_rules_are_summed_up_by_family():
+    named = {name for _, names in FAMILIES.values() for name in names.split(", ")}
+
+    assert named <= {rule.name for rule in all_rules()}
+    assert between("rules") == families_table(), f"put this between the markers:\n{families_table()}"
+
+
 def test_every_rule_is_listed():
-    assert between("rules") == rules_table(), f"put this between the markers:\n{rules_table()}"
+    listed = (ROOT / "docs" / "rules.md").read_text()
+
+    assert listed.endswith(f"\n\n{rules_table()}\n"), f"docs/rules.md must end with:\n{rules_table()}"
 
 
 def test_the_table_of_magics_names_exactly_those_that_are_registered():

@@ -4,11 +4,12 @@ import functools
 from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from sys import _getframe
+from time import perf_counter
 from typing import Any
 
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted, ending
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
 from perfkit.capture.patches import Function
-from perfkit.capture.recorder import TransactionKind
+from perfkit.capture.transactions import TransactionKind
 
 
 class AsyncWrappers:
@@ -105,8 +106,11 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def end(connection: Any) -> Any:
-            calls.end(kind, connection, _getframe(1))
-            return await original(connection)
+            sent = calls.end(kind, connection, _getframe(1))
+            try:
+                return await original(connection)
+            finally:
+                calls.ended(sent)
 
         return end
 
@@ -116,9 +120,12 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def enter(transaction: Any) -> Any:
+            sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
-                calls.frame("begin", transaction.connection, _getframe(1))
-            return await original(transaction)
+                sent = calls.frame("begin", transaction.connection, _getframe(1))
+            result = await original(transaction)
+            calls.entered(transaction, sent, start, _getframe(1))
+            return result
 
         return enter
 
@@ -128,11 +135,10 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def leave(transaction: Any, *error: Any) -> Any:
-            was_open = not calls.is_idle(transaction.connection)
+            was_open, start = not calls.is_idle(transaction.connection), perf_counter()
             try:
                 return await original(transaction, *error)
             finally:
-                if was_open and calls.is_idle(transaction.connection):
-                    calls.frame(ending(transaction), transaction.connection, _getframe(1))
+                calls.left(transaction, was_open, start, _getframe(1))
 
         return leave

@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 
 from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.result_size import note_size
+from perfkit.capture.transactions import Frame, TransactionKind
 
 # The text of a composed statement is known only once psycopg has put it together.
 _COMPOSED = "a composed statement"
+_LEAVES_SAVEPOINT: dict[TransactionKind, tuple[str, ...]] = {
+    "commit": ("RELEASE",), "rollback": ("ROLLBACK TO", "RELEASE"),
+}  # fmt: skip
 
 
 class Sending(NamedTuple):
@@ -100,28 +105,89 @@ class PsycopgCalls:
                 self._name(sending, cursor)
             if rows is not None:
                 sending.record.rows = rows(cursor)
+                note_size(sending.record, cursor)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
+
+    def savepoints(
+        self, commands: Iterable[str], transaction: Any, frame: FrameType, start: float | None = None
+    ) -> None:
+        """Count what a nested transaction block has sent, which passes by all cursors.
+
+        Args:
+            commands: `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`, in the order in which they were sent.
+            transaction: psycopg's transaction block, which knows the savepoint's name.
+            frame: the caller of psycopg.
+            start: when the first was sent; it takes all of the time. `None` where that is another's.
+        """
+        if not self.is_active or is_pool_at_work(frame):
+            return
+        name = str(transaction.savepoint_name).replace('"', '""')
+        end = perf_counter()
+        try:
+            for command in commands:
+                record = self._recorder.new(f'{command} "{name}"', "postgresql", "psycopg")
+                self._recorder.describe(record, frame, None, transaction.connection)
+                record.rows, record.start, record.end, start = 0, start or end, end, None
+        except Exception as error:
+            self._recorder.note(f"Some savepoints were not counted ({type(error).__name__} in perfkit).")
+
+    def entered(self, transaction: Any, sent: Frame | None, start: float, frame: FrameType) -> None:
+        """A transaction block has begun, by a BEGIN, a savepoint, or both.
+
+        Args:
+            transaction: psycopg's transaction block.
+            sent: what was counted for its BEGIN, if it sent one.
+            start: when it was entered.
+            frame: the caller of psycopg.
+        """
+        self.ended(sent)
+        if transaction.savepoint_name:
+            self.savepoints(("SAVEPOINT",), transaction, frame, None if sent else start)
+
+    def left(self, transaction: Any, was_open: bool, start: float, frame: FrameType) -> None:
+        """A transaction block has ended, by a COMMIT or ROLLBACK or, if nested, at its savepoint."""
+        if not was_open or transaction.connection.closed:
+            return
+        kind = ending(transaction)
+        if self.is_idle(transaction.connection):
+            self.ended(self.frame(kind, transaction.connection, frame), start)
+        elif transaction.savepoint_name:
+            self.savepoints(_LEAVES_SAVEPOINT[kind], transaction, frame, start)
 
     def is_idle(self, connection: Any) -> bool:
         """Whether the connection is in no transaction, as far as the server has told."""
         return bool(connection.pgconn.transaction_status == self._idle)
 
-    def frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
-        """Count a begin, commit or rollback, unless SQLAlchemy has counted it."""
+    def frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
+        """Count a begin, commit or rollback, unless SQLAlchemy has counted it.
+
+        Returns:
+            What `ended` takes; `None` where nothing was counted.
+        """
         if self._framing.pop(id(connection), None) == kind or not self.is_active or is_pool_at_work(frame):
-            return
+            return None
         try:
-            self._recorder.transaction(kind, frame, connection)
+            return self._recorder.transaction(kind, frame, connection)
         except Exception as error:
             self._recorder.note(f"Some transactions were not counted ({type(error).__name__} in perfkit).")
+            return None
 
-    def end(self, kind: TransactionKind, connection: Any, frame: FrameType) -> None:
-        """Count a commit or rollback that has something to end."""
+    def end(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
+        """Count a commit or rollback that has something to end; returns what `frame` does."""
         if self.is_idle(connection):
             self._framing.pop(id(connection), None)
-        else:
-            self.frame(kind, connection, frame)
+            return None
+        return self.frame(kind, connection, frame)
+
+    def ended(self, sent: Frame | None, start: float | None = None) -> None:
+        """A begin, commit or rollback was answered.
+
+        Args:
+            sent: from `frame` or `end`.
+            start: when it was sent, where it is counted only afterwards.
+        """
+        self._recorder.ended(sent, start)
 
     def _name(self, sending: Sending, cursor: Any) -> None:
         """Give a composed statement its text, and so its shape and its loop."""

@@ -7,8 +7,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import TransactionKind
 from perfkit.capture.rows import RowCount
+from perfkit.capture.transactions import Frame, TransactionKind
 
 
 class Sending:
@@ -35,8 +35,11 @@ class Listener(Protocol):
     def failed(self, sending: Sending, error: BaseException) -> None:
         """It failed."""
 
-    def ending(self, kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> None:
+    def ending(self, kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> Frame | None:
         """A transaction is about to end."""
+
+    def ended(self, sent: Frame | None) -> None:
+        """It has ended; `sent` is what `ending` returned."""
 
 
 # Replaced, never changed: a statement keeps the listeners that it began with.
@@ -75,7 +78,7 @@ class _Cursor(sqlite3.Cursor):
         run = super().executescript
         if not listeners:
             return run(sql_script)
-        _tell_end("commit", self.connection, _getframe(1))
+        _tell_end("commit", self.connection, _getframe(1))  # how long it takes is part of the script's time
         return _run(self, lambda _: run(sql_script), sql_script, None, _getframe(1))
 
     def fetchone(self) -> Any:
@@ -132,16 +135,25 @@ def _derived(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
             return self.cursor().executescript(sql_script)
 
         def commit(self) -> None:
-            _tell_end("commit", self, _getframe(1))
-            super().commit()
+            told = _tell_end("commit", self, _getframe(1))
+            try:
+                super().commit()
+            finally:
+                _tell_ended(told)
 
         def rollback(self) -> None:
-            _tell_end("rollback", self, _getframe(1))
-            super().rollback()
+            told = _tell_end("rollback", self, _getframe(1))
+            try:
+                super().rollback()
+            finally:
+                _tell_ended(told)
 
         def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
-            _tell_end("commit" if kind is None else "rollback", self, _getframe(1))
-            return super().__exit__(kind, error, traceback)
+            told = _tell_end("commit" if kind is None else "rollback", self, _getframe(1))
+            try:
+                return super().__exit__(kind, error, traceback)
+            finally:
+                _tell_ended(told)
 
     _name_like(Connection, factory)
     return Connection
@@ -185,9 +197,15 @@ def _run(
     return result
 
 
-def _tell_end(kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> None:
-    for listener in listeners:
-        listener.ending(kind, connection, frame)
+def _tell_end(
+    kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType
+) -> list[tuple[Listener, Frame | None]]:
+    return [(listener, listener.ending(kind, connection, frame)) for listener in listeners]
+
+
+def _tell_ended(told: list[tuple[Listener, Frame | None]]) -> None:
+    for listener, sent in told:
+        listener.ended(sent)
 
 
 def _add(cursor: _Cursor, number: int) -> None:

@@ -12,12 +12,14 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from perfkit.capture._sqlite3_classes import is_watched
-from perfkit.capture.call_site import is_user_file
+from perfkit.capture.call_site import calls_method, is_user_file
 from perfkit.capture.live_objects import live_objects
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.transactions import TransactionKind
 
 _MODULE = sys.modules["_sqlite3"]
 # SQLite writes the values into the text. Names in quotes and comments stay, whatever they hold.
@@ -35,10 +37,19 @@ _KINDS: dict[str, TransactionKind] = {
 }  # fmt: skip
 NOTE = (
     "Statements on sqlite3 connections from before the block were counted by SQLite's own trace: their time, "
-    "rows and errors are unknown, and a statement counts again for each trigger it fires."
+    "rows and errors are unknown, a statement counts again for each trigger it fires, and an executemany "
+    "that one line repeats at once counts as one."
 )
 
 _lock = threading.Lock()
+
+
+class _Batch(NamedTuple):
+    """The last statement of a connection, sent by an `executemany`."""
+
+    record: Record
+    mark: object  # the frame's own, which dies with it
+    instruction: int
 
 
 class _Tracer:
@@ -69,6 +80,7 @@ class Sqlite3Trace:
         self._at_work = at_work
         self._framing = framing
         self._tracers: list[_Tracer] = []
+        self._batches: dict[_Tracer, _Batch] = {}
 
     def install(self) -> None:
         """Set the callback on every connection that has none and belongs to no library that we watch."""
@@ -84,6 +96,7 @@ class Sqlite3Trace:
 
     def remove(self) -> None:
         """Take the callbacks away from the connections that still are."""
+        self._batches.clear()
         if not self._tracers:
             return
         with _lock:
@@ -101,18 +114,35 @@ class Sqlite3Trace:
             if self._is_sqlalchemys(tracer):
                 return
             kind = _framing_kind(statement)
+            shape_source = _VALUES.sub(_keep, statement)
+            if self._goes_on(tracer, shape_source, frame):
+                return
             if kind is not None:
                 if self._framing.pop(tracer.connection_id, None) != kind:
                     self._recorder.transaction(kind, frame, tracer)
                 return
-            record = self._recorder.new(_VALUES.sub(_keep, statement), "sqlite", "sqlite3")
+            record = self._recorder.new(shape_source, "sqlite", "sqlite3")
             self._recorder.describe(record, frame, (statement,), tracer)
+            self._recorder.hide_parameters(record)
             record.start = record.end = perf_counter()
+            if calls_method(frame.f_code, frame.f_lasti, "executemany"):
+                self._batches[tracer] = _Batch(record, frame.f_trace, frame.f_lasti)
             self._recorder.note(NOTE)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
             )
+
+    def _goes_on(self, tracer: _Tracer, shape_source: str, frame: Any) -> bool:
+        """Whether this is the next row of the `executemany` that the connection is at."""
+        batch = self._batches.pop(tracer, None)
+        if batch is None or batch.mark is None or batch.record.shape_source != shape_source:
+            return False
+        if frame.f_trace is not batch.mark or frame.f_lasti != batch.instruction:
+            return False
+        batch.record.batch_size += 1
+        self._batches[tracer] = batch
+        return True
 
     def _is_sqlalchemys(self, tracer: _Tracer) -> bool:
         """Whether SQLAlchemy is sending on a connection that the program has borrowed from it."""

@@ -15,7 +15,8 @@ from typing import Any
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.pool_hooks import is_pool_at_work
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.transactions import Frame, TransactionKind
 
 Rows = Callable[[Any], int | None]
 
@@ -49,6 +50,8 @@ _COPIES = {
     "copy_to_table": "COPY {} FROM STDIN", "copy_records_to_table": "COPY {} FROM STDIN",
 }  # fmt: skip
 _BATCHES = ("executemany", "fetchmany")
+# Modules of asyncpg that pass on what the program asks: savepoints, and the methods of a pool's connections.
+_ASKED_FOR_OTHERS = ("asyncpg.transaction", "asyncpg.pool")
 _KINDS: dict[str, TransactionKind] = {"BEGIN": "begin", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
 
@@ -94,29 +97,35 @@ class AsyncpgHooks:
 
         @functools.wraps(original)
         async def method(owner: Any, *args: Any, **options: Any) -> Any:
-            record, args = self._send(name, is_prepared, owner, args, options, _getframe(1))
+            sent, args = self._send(name, is_prepared, owner, args, options, _getframe(1))
             try:
                 result = await original(owner, *args, **options)
             except BaseException as error:
-                if record is not None:
-                    record.end = perf_counter()
-                    record.error_type = type(error).__name__
+                self._answered(sent)
+                if isinstance(sent, Record):
+                    sent.error_type = type(error).__name__
                 raise
-            if record is not None:
-                record.end = perf_counter()
-                record.rows = rows(result)
+            self._answered(sent)
+            if isinstance(sent, Record):
+                sent.rows = rows(result)
             return result
 
         return method
+
+    def _answered(self, sent: Record | Frame | None) -> None:
+        if isinstance(sent, Record):
+            sent.end = perf_counter()
+        else:
+            self._recorder.ended(sent)
 
     def _wrap_cursor(self, is_prepared: bool, original: Function) -> Function:
         """A cursor asks when its rows are read; how long that takes is not known here."""
 
         @functools.wraps(original)
         def cursor(owner: Any, *args: Any, **options: Any) -> Any:
-            record, args = self._send("cursor", is_prepared, owner, args, options, _getframe(1))
-            if record is not None:
-                record.end = record.start
+            sent, args = self._send("cursor", is_prepared, owner, args, options, _getframe(1))
+            if isinstance(sent, Record):
+                sent.end = sent.start
                 self._recorder.note(
                     "The time of asyncpg's cursors is unknown: their rows come while they are read."
                 )
@@ -132,14 +141,20 @@ class AsyncpgHooks:
         args: tuple[Any, ...],
         options: dict[str, Any],
         frame: FrameType,
-    ) -> tuple[Record | None, tuple[Any, ...]]:
-        """Count a statement; also the arguments, in which an iterator of sets counts itself."""
+    ) -> tuple[Record | Frame | None, tuple[Any, ...]]:
+        """Count what is sent; also the arguments, in which an iterator of sets counts itself."""
         if not self._is_active or id(connection := _connection(owner)) in self._at_work:
             return None, args
         try:
             query = owner.get_query() if is_prepared else _query(args, options)
-            if type(query) is not str or self._is_upkeep(query, connection, frame):
+            if type(query) is not str or is_pool_at_work(frame):
                 return None, args
+            caller = str(frame.f_globals.get("__name__"))
+            kind = _framing_kind(query) if caller == "asyncpg.transaction" else None
+            if kind is not None:
+                return self._frame(kind, connection, frame), args
+            if caller.startswith("asyncpg.") and caller not in _ASKED_FOR_OTHERS:
+                return None, args  # asyncpg asks for its own sake
             record = self._recorder.new(_COPIES.get(name, "{}").format(query), "postgresql", "asyncpg")
             position = 0 if is_prepared else 1
             is_batch = name in _BATCHES
@@ -152,19 +167,15 @@ class AsyncpgHooks:
             return None, args
         return record, _counted(record, args, position) if is_batch else args
 
-    def _is_upkeep(self, query: str, connection: Any, frame: FrameType) -> bool:
-        """Whether a library asks for its own sake, or for a transaction's frame, which is counted as such."""
-        if is_pool_at_work(frame):
-            return True
-        caller = str(frame.f_globals.get("__name__"))
-        if caller != "asyncpg.transaction":
-            return caller.startswith("asyncpg.") and caller != "asyncpg.pool"
-        kind = None if " TO " in query else _KINDS.get(query.split(None, 1)[0].rstrip(";"))
-        if kind is None:
-            return False
-        if self._framing.pop(id(connection), None) != kind:
-            self._recorder.transaction(kind, frame, connection)
-        return True
+    def _frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
+        """Count it unless SQLAlchemy has."""
+        if self._framing.pop(id(connection), None) == kind:
+            return None
+        return self._recorder.transaction(kind, frame, connection)
+
+
+def _framing_kind(query: str) -> TransactionKind | None:
+    return None if " TO " in query else _KINDS.get(query.split(None, 1)[0].rstrip(";"))
 
 
 def _connection(owner: Any) -> Any:

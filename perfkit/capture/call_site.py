@@ -1,5 +1,6 @@
 """Whose code a line is, and what the person calls the place: `Cell In[7], line 3`."""
 
+import dis
 import functools
 import linecache
 import os
@@ -71,3 +72,34 @@ def line_at(code: CodeType, instruction_offset: int) -> int:
         if start <= instruction_offset < end:
             return line or code.co_firstlineno
     return code.co_firstlineno
+
+
+@functools.lru_cache(maxsize=1024)
+def calls_method(code: CodeType, instruction_offset: int, name: str) -> bool:
+    """Whether an instruction is a call of a method of this name, as it is written in the source.
+
+    Args:
+        code: the code object.
+        instruction_offset: `f_lasti` while the call runs.
+        name: the method's name.
+
+    Returns:
+        False also for code without positions (`python -X no_debug_ranges`), and for a method that was given
+        another name before.
+    """
+    instructions = list(dis.get_instructions(code))
+    call = next((one for one in instructions if one.offset == instruction_offset), None)
+    if call is None or call.positions is None or call.positions.lineno is None:
+        return False
+    return any(
+        one.argval == name and one.opname.startswith("LOAD_") and _is_within(one.positions, call.positions)
+        for one in instructions
+    )
+
+
+def _is_within(inner: dis.Positions | None, outer: dis.Positions) -> bool:
+    if inner is None or inner.lineno is None:
+        return False
+    start, end = (inner.lineno, inner.col_offset or 0), (inner.end_lineno or 0, inner.end_col_offset or 0)
+    outer_end = (outer.end_lineno or 0, outer.end_col_offset or 0)
+    return (outer.lineno or 0, outer.col_offset or 0) <= start and end <= outer_end

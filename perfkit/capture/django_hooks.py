@@ -10,8 +10,11 @@ from typing import Any
 from perfkit.capture.django_orm import django_load
 from perfkit.capture.live_objects import live_objects
 from perfkit.capture.patches import Function, Patches
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.record import Record
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.result_size import note_size
 from perfkit.capture.sqlalchemy_hooks import sent_rows
+from perfkit.capture.transactions import Frame, TransactionKind
 
 _VENDORS = {"postgresql": "postgresql", "sqlite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
 
@@ -88,7 +91,7 @@ class DjangoHooks:
             self._at_work.pop(key, None)
         if record is not None:
             record.end = perf_counter()
-            record.rows = self._rows(cursor)
+            self._note_rows(record, cursor)
         return result
 
     def _send(self, connection: Any, sql: Any, params: Any, many: bool, frame: FrameType) -> Any:
@@ -110,12 +113,12 @@ class DjangoHooks:
             return None
         return record
 
-    def _rows(self, cursor: Any) -> int | None:
+    def _note_rows(self, record: Record, cursor: Any) -> None:
         try:
-            return sent_rows(cursor)
+            record.rows = sent_rows(cursor)
+            note_size(record, cursor)
         except Exception as error:
             self._miss(error)
-            return None
 
     def _ending(self, kind: TransactionKind) -> Any:
         """psycopg's commits and rollbacks are reported by its own hook."""
@@ -123,21 +126,23 @@ class DjangoHooks:
         def wrap(original: Function) -> Function:
             @functools.wraps(original)
             def end(connection: Any) -> Any:
+                sent = self._end(kind, connection.connection, sys._getframe(1)) if self._is_active else None
                 try:
-                    raw = connection.connection
-                    if (
-                        self._is_active
-                        and not hasattr(raw, "pgconn")
-                        and getattr(raw, "in_transaction", True)
-                    ):
-                        self._recorder.transaction(kind, sys._getframe(1), raw)
-                except Exception as error:
-                    self._miss(error)
-                return original(connection)
+                    return original(connection)
+                finally:
+                    self._recorder.ended(sent)
 
             return end
 
         return wrap
+
+    def _end(self, kind: TransactionKind, raw: Any, frame: FrameType) -> Frame | None:
+        try:
+            if not hasattr(raw, "pgconn") and getattr(raw, "in_transaction", True):
+                return self._recorder.transaction(kind, frame, raw)
+        except Exception as error:
+            self._miss(error)
+        return None
 
     def _miss(self, error: Exception) -> None:
         self._recorder.note(f"Details of some statements are missing ({type(error).__name__} in perfkit).")

@@ -16,8 +16,8 @@ class Loan:
     """One request to a pool. Times are those of `time.perf_counter`, `None` until they come."""
 
     __slots__ = (
-        "acquired", "connect_ms", "connect_start", "connection_id", "error_type", "is_lent_again",
-        "pool_id", "position", "released", "requested", "serial", "thread_id",
+        "acquired", "connect_ms", "connect_start", "connection_id", "error_type", "is_background",
+        "is_lent_again", "pool_id", "position", "refused", "released", "requested", "serial", "thread_id",
     )  # fmt: skip
 
     def __init__(self, pool_id: int, serial: int, thread_id: int, position: Position) -> None:
@@ -30,7 +30,9 @@ class Loan:
         self.connect_start: float | None = None
         self.connect_ms: float | None = None
         self.error_type: str | None = None
+        self.is_background = False
         self.acquired: float | None = None
+        self.refused: float | None = None
         self.released: float | None = None
         self.requested = perf_counter()
 
@@ -85,6 +87,8 @@ def _use(loan: Loan, block_start: float, loops: LoopFinder, places: Places) -> C
         loop_site=places.loop(loops.instruction(loop_id)),
         loop_id=loop_id,
         thread_id=loan.thread_id,
+        refused_ms=since_start(loan.refused),
+        is_background=loan.is_background,
     )
 
 

@@ -3,7 +3,8 @@
 A statement sent twice from one line is not yet a loop: the line may stand in a helper that two other lines
 call. The loop is where the two call chains meet: the deepest frame that was on the stack both times. If
 that frame stood at the same instruction both times, the instruction runs again and again: a loop, or `map`.
-If it stood at another instruction, two lines sent a statement each.
+If it stood at another instruction, two lines sent a statement each; or the function calls itself, and a
+deeper call of it has now sent what this one sent before, from the same instruction: a recursion.
 
 To recognise a frame again we must not keep it: a kept frame keeps its local variables alive, and with them
 ORM objects that SQLAlchemy's identity map would otherwise forget, so that the program would send fewer
@@ -12,39 +13,15 @@ alone as long as no debugger traces the frame, and which dies with the frame.
 """
 
 import itertools
-import os
 import sys
-from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from perfkit.capture.call_site import is_user_file
-
-# Far deeper than real call chains; bounds the cost at the recursion limit.
-_MAX_FRAMES = 400
-# An event loop runs unrelated tasks from one frame: what is above it is no loop of the user's.
-_EVENT_LOOPS = tuple(
-    os.path.join(*parts)  # noqa: PTH118 - compared as text
-    for parts in (
-        ("asyncio", "events.py"),
-        ("asyncio", "base_events.py"),
-        ("asyncio", "runners.py"),
-        ("trio", "_core", "_run.py"),
-    )
-)
-
-
-# What a frame may belong to. A sender is a library that sends statements on somebody's behalf.
-_OWN, _LIBRARY, _SENDER, _EVENT_LOOP = "own", "library", "sender", "event loop"
-_kinds: dict[str, str] = {}
-_MAX_PATHS = 4096
+from perfkit.capture.user_frames import stack, user_frames
 
 # Blocks may be nested, and one block has more than one finder: they share the marks.
 _tokens = itertools.count(1)
 _finders: set[int] = set()
-
-
-_SENDERS = ("sqlalchemy.", "django.db.", "psycopg", "sqlite3")
 
 
 class Instruction(NamedTuple):
@@ -130,7 +107,7 @@ class LoopFinder:
         """
         call: FrameType | None = None
         place = (self._token, key)
-        for own, entered, innermost in _user_frames(frame):
+        for own, entered, innermost in user_frames(frame):
             if entered is not None:
                 sender = innermost if is_access and call is None and innermost else entered
                 if sender is not entered and not self._visit(sender, place, serial)[1]:
@@ -146,7 +123,8 @@ class LoopFinder:
             call = call or own
             visit, is_new = self._visit(own, place, serial)
             if not is_new:
-                return self._position(call, self._prove(visit, own) if visit else None)
+                loop_id = self._prove(visit, own) if visit else self._recursion(call, own, place)
+                return self._position(call, loop_id)
         return self._position(call, None) if call else NOWHERE
 
     def _position(self, call: FrameType, loop_id: int | None) -> Position:
@@ -172,7 +150,7 @@ class LoopFinder:
         if _finders:
             return
         for top in sys._current_frames().values():
-            for frame in _stack(top):
+            for frame in stack(top):
                 if isinstance(frame.f_trace, _Mark):
                     frame.f_trace = None
 
@@ -199,6 +177,33 @@ class LoopFinder:
             visits[offset] = _Visit(serial)
         return known, False
 
+    def _recursion(self, call: FrameType, own: FrameType, place: tuple[int, object]) -> int | None:
+        """The loop of a function that calls itself and sends one statement of this shape at each level.
+
+        No frame is then at one instruction twice. But the frame where the two call chains meet sent the
+        statement before at the very instruction at which a deeper call of the same function sends this one.
+
+        Args:
+            call: the innermost frame of the user's.
+            own: the frame where the call chains meet, at another instruction than the time before.
+            place: the finder and the shape.
+
+        Returns:
+            `None` where it is no recursion: two lines of one call sent a statement each.
+        """
+        inner = _deeper_call(call, own)
+        if inner is None or type(own.f_trace) is not _Marks:
+            return None
+        visit: _Visit | None = own.f_trace.seen[place].get(inner.f_lasti)
+        mark: Any = inner.f_trace
+        if type(mark) is _FirstMark:
+            mark = inner.f_trace = _Marks(mark)
+        if visit is None or type(mark) is not _Marks or inner.f_lasti not in mark.seen.get(place, ()):
+            return None
+        loop_id = self._prove(visit, own)
+        mark.seen[place][inner.f_lasti].loop_id = loop_id  # for the level below it
+        return loop_id
+
     def _prove(self, visit: _Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
             visit.loop_id = next(self._ids)
@@ -212,79 +217,20 @@ def _at(frame: FrameType) -> Instruction:
     return Instruction(frame.f_code, frame.f_lasti)
 
 
-def _user_frames(
-    frame: FrameType | None,
-) -> Iterator[tuple[FrameType, FrameType | None, FrameType | None]]:
-    """The user's frames from here outwards, each with the library's frames that it called, if it did.
+def _deeper_call(call: FrameType, outer: FrameType) -> FrameType | None:
+    """The outermost call of a frame's function from within that frame; `None` where it does not call itself.
 
-    The first of the two is the library's outermost. The second is the outermost frame of the library that
-    sends, where another library, a template say, stands between.
+    Two functions behind one decorator run the same code in its wrapper, and neither calls itself: what is
+    made within another function counts only where it refers to itself.
     """
-    entered: FrameType | None = None
-    sender = innermost = frame
-    kinds, before = _kinds, _SENDER
-    greenlet: Any = None
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            greenlet = _outer_greenlet(greenlet)
-            if greenlet is None:
-                return
-            frame = greenlet.gr_frame
-            continue
-        kind = kinds.get(frame.f_code.co_filename) or _kind(frame)
-        if kind is _SENDER:
-            entered = frame
-            if before is _SENDER:
-                sender = frame
-        elif kind is _LIBRARY:
-            entered = frame
-            if frame is not innermost:
-                before = kind
-        elif kind is _EVENT_LOOP:
-            return
-        else:
-            yield frame, entered, sender or entered
-            entered, sender, before = None, None, _SENDER
-        frame = frame.f_back
-
-
-def _kind(frame: FrameType) -> str:
-    """Whose code a frame runs; remembered by file, because every statement asks for every frame above it."""
-    if len(_kinds) > _MAX_PATHS:
-        _kinds.clear()
-    path = frame.f_code.co_filename
-    if path.endswith(_EVENT_LOOPS):
-        kind = _EVENT_LOOP
-    elif is_user_file(path):
-        kind = _OWN
-    else:
-        kind = _SENDER if str(frame.f_globals.get("__name__")).startswith(_SENDERS) else _LIBRARY
-        if path.startswith("<"):
-            return kind  # `<string>` is the path of whatever was generated, by any library
-    _kinds[path] = kind
-    return kind
-
-
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames from here outwards, across greenlets, up to the event loop."""
-    greenlet: Any = None
-    for _ in range(_MAX_FRAMES):
-        if frame is None:
-            greenlet = _outer_greenlet(greenlet)
-            if greenlet is None:
-                return
-            frame = greenlet.gr_frame
-            continue
-        if frame.f_code.co_filename.endswith(_EVENT_LOOPS):
-            return
-        yield frame
-        frame = frame.f_back
-
-
-def _outer_greenlet(greenlet: Any) -> Any:
-    """The greenlet that is waiting for this one: SQLAlchemy runs its async API in a greenlet of its own."""
-    module = sys.modules.get("greenlet")
-    if module is None:
+    names = outer.f_code.co_freevars
+    if names and outer.f_code.co_name not in names:
         return None
-    current = module.getcurrent() if greenlet is None else greenlet
-    return current.parent
+    found, frame = None, call
+    while frame is not outer:
+        if frame.f_code is outer.f_code:
+            found = frame
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return found

@@ -8,7 +8,7 @@ from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.model.query import QueryTotals
 
-Key = tuple[str, Instruction | None, Instruction | None, str | None]
+Key = tuple[str, Instruction | None, Instruction | None, str | None, bool]
 
 
 @dataclass(slots=True)
@@ -32,7 +32,8 @@ class Overflow:
     def add(self, record: Record, loops: LoopFinder) -> None:
         """Take one statement that has ended."""
         loop = loops.instruction(loops.loop_of(record.serial, record.position.loop_id))
-        key = (record.shape_source, record.position.call, loop, record.load.relationship)
+        place = (record.position.call, loop)
+        key = (record.shape_source, *place, record.load.relationship, record.is_background)
         totals = self._totals.get(key)
         if totals is None:
             totals = self._totals[key] = _Totals(record.system_name)
@@ -43,13 +44,15 @@ class Overflow:
         totals.rows = None if rows is None or totals.rows is None else totals.rows + rows
         self.count += 1
 
-    def finished(self, places: Places) -> tuple[QueryTotals, ...]:
-        """The totals for the trace."""
-        return tuple(_finished(key, totals, places) for key, totals in self._totals.items())
+    def finished(self, places: Places, *, background: bool = False) -> tuple[QueryTotals, ...]:
+        """The totals for the trace: the block's own, or those of others who were at work before it."""
+        return tuple(
+            _finished(key, totals, places) for key, totals in self._totals.items() if key[-1] is background
+        )
 
 
 def _finished(key: Key, totals: _Totals, places: Places) -> QueryTotals:
-    shape_source, call, loop, relationship = key
+    shape_source, call, loop, relationship, _ = key
     text = fingerprint(shape_source, totals.system_name)
     return QueryTotals(
         query_text=text,

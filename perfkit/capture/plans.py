@@ -1,25 +1,31 @@
 """Plans of statements: of one that the person gives, and of those that a measured block sent."""
 
-import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from perfkit.capture.databases import ExplainError, ExplainRequest, explain_with
-from perfkit.capture.databases.errors import TextStyle, explain_error
-from perfkit.capture.databases.request import INTERNAL
+from perfkit.capture._plan_connection import on_connection
+from perfkit.capture.auto_explain import Captured
+from perfkit.capture.databases import ExplainError, ExplainRequest, describe_with, explain_with, split_with
+from perfkit.capture.databases.errors import TextStyle
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
+from perfkit.model.query import QuerySpan
 
-__all__ = ["ExplainError", "explain", "explain_samples"]
+__all__ = [
+    "ExplainError",
+    "captured_plans",
+    "explain",
+    "explain_samples",
+    "explain_script",
+    "has_several_statements",
+    "unasked",
+]
 
 DEFAULT_TIMEOUT_MS = 30_000.0
 # A statement is given ten times what it took when it was measured, and at least 5 s (reference notes on
@@ -27,7 +33,6 @@ DEFAULT_TIMEOUT_MS = 30_000.0
 SAMPLE_TIMEOUT_FACTOR = 10.0
 SAMPLE_TIMEOUT_MS = 5_000.0
 _PREVIEW = 80
-_T = TypeVar("_T")
 
 
 def explain(
@@ -64,15 +69,63 @@ def explain(
         raise ExplainError(f"Give the statement as SQL text, not as {type(statement).__name__}.")
     style = _style(statement, parameters)
     request = ExplainRequest(statement, parameters, analyze, timeout_ms, style, analyze_writes)
-    try:
-        return _on_connection(connectable, lambda connection: explain_with(connection, request))
-    except ExplainError as error:
-        missing = None if request.has_parameters else _missing(statement, str(error))
-        if missing:
-            raise ExplainError(
-                f"{error}\n:{missing} has no value: give parameters={{'{missing}': …}}."
-            ) from None
-        raise
+    (result,) = on_connection(connectable, lambda connection: _explain_all(connection, [request]))
+    if isinstance(result, ExplainError):
+        raise result
+    return result
+
+
+def explain_script(
+    connectable: Engine | AsyncEngine | Connection,
+    script: str,
+    parameters: Mapping[str, Any],
+    *,
+    analyze: bool = True,
+    analyze_writes: bool = False,
+    timeout_ms: float = DEFAULT_TIMEOUT_MS,
+) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """The plans of several statements with semicolons between them, each by itself.
+
+    None of them sees what the ones before it would have done, as nothing is done.
+
+    Args:
+        connectable: as for `explain`.
+        script: SQL text of one or more statements with `:name` parameters.
+        parameters: a mapping with the values of all of them.
+        analyze: as for `explain`.
+        analyze_writes: as for `explain`.
+        timeout_ms: for each statement, in milliseconds.
+
+    Returns:
+        The plans in the order of the text, and notes on the statements that have none.
+
+    Raises:
+        ExplainError: if there is no connection, or the text cannot be taken apart for certain.
+    """
+
+    def request(statement: str) -> ExplainRequest:
+        own = {name: value for name, value in parameters.items() if name in _names(statement)}
+        style: TextStyle = "named" if own else "plain"
+        # SQLAlchemy reads `\:` as a colon that begins no name, also in a statement that has none.
+        statement = statement if own else statement.replace("\\:", ":")
+        return ExplainRequest(statement, own or None, analyze, timeout_ms, style, analyze_writes)
+
+    def explain_each(connection: Connection) -> list[tuple[str, Plan | ExplainError]]:
+        statements = split_with(connection.dialect, script)
+        return list(
+            zip(statements, _explain_all(connection, [request(each) for each in statements]), strict=True)
+        )
+
+    results = on_connection(connectable, explain_each)
+    plans = tuple(result for _, result in results if isinstance(result, Plan))
+    return plans, tuple(
+        _no_plan(statement, result) for statement, result in results if isinstance(result, ExplainError)
+    )
+
+
+def has_several_statements(connectable: Engine | AsyncEngine | Connection, script: str) -> bool:
+    """Whether a text holds more than one statement; `ExplainError` if it cannot be taken apart."""
+    return len(split_with(connectable.dialect, script)) > 1
 
 
 def explain_samples(
@@ -96,11 +149,46 @@ def explain_samples(
     for group in by_engine.values():
         for sample, result in _explain_group(group, analyze):
             if isinstance(result, Plan):
-                plans[sample.fingerprint] = result
+                plans[sample.fingerprint] = _measured_as(sample, result)
             else:
-                notes.append(f"No plan for {_preview(sample.statement)}: {result}")
+                notes.append(_no_plan(sample.statement, result))
     ordered = (plans[sample.fingerprint] for sample in ranked if sample.fingerprint in plans)
     return tuple(ordered), tuple(notes)
+
+
+def captured_plans(
+    samples: Sequence[StatementSample], captured: Captured
+) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """The plans of the run itself, and for what has none there, plans that are asked for now.
+
+    Args:
+        samples: as for `explain_samples`.
+        captured: what auto_explain sent.
+
+    Returns:
+        One plan a shape, the one with the most time first, then those of statements inside functions; and
+        notes.
+    """
+    ranked = _distinct(samples)
+    asked, notes = explain_samples([each for each in ranked if each.fingerprint not in captured.plans])
+    plans = {plan.fingerprint: plan for plan in asked} | {
+        sample.fingerprint: _measured_as(sample, captured.plans[sample.fingerprint])
+        for sample in ranked
+        if sample.fingerprint in captured.plans
+    }
+    ordered = [plans[sample.fingerprint] for sample in ranked if sample.fingerprint in plans]
+    return (*ordered, *captured.nested), (*captured.notes, *notes)
+
+
+def unasked(spans: Iterable[QuerySpan]) -> tuple[str, ...]:
+    """A note on the statements of a block that no engine of SQLAlchemy sent, so that nobody can be asked."""
+    kinds = len({span.fingerprint for span in spans if span.driver != "sqlalchemy"})
+    if not kinds:
+        return ()
+    subject = "1 kind of statement that was" if kinds == 1 else f"{kinds} kinds of statements that were"
+    return (
+        f"No plan for {subject} sent without SQLAlchemy. Give the SQL to %%explain, in a cell of its own.",
+    )
 
 
 def _distinct(samples: Iterable[StatementSample]) -> list[StatementSample]:
@@ -115,133 +203,63 @@ def _explain_group(
 ) -> list[tuple[StatementSample, Plan | ExplainError]]:
     """All samples of one engine over one connection; a failure of one leaves the others alone."""
 
-    def explain_all(connection: Connection) -> list[tuple[StatementSample, Plan | ExplainError]]:
-        return [(sample, _explain_sample(connection, sample, analyze)) for sample in samples]
-
+    requests = [_sample_request(sample, analyze) for sample in samples]
     try:
-        return _on_connection(samples[0].engine, explain_all)
+        results = on_connection(samples[0].engine, lambda connection: _explain_all(connection, requests))
+        return list(zip(samples, results, strict=True))
     except ExplainError as error:
         return [(sample, error) for sample in samples]
 
 
-def _explain_sample(connection: Connection, sample: StatementSample, analyze: bool) -> Plan | ExplainError:
-    mean_ms = sample.total_ms / max(1, sample.executions)
-    timeout_ms = max(SAMPLE_TIMEOUT_MS, SAMPLE_TIMEOUT_FACTOR * mean_ms)
-    request = ExplainRequest(sample.statement, _first_set(sample), analyze, timeout_ms, "driver")
-    try:
-        plan = explain_with(connection, request)
-    except ExplainError as error:
-        return error
+def _sample_request(sample: StatementSample, analyze: bool) -> ExplainRequest:
+    timeout_ms = max(SAMPLE_TIMEOUT_MS, SAMPLE_TIMEOUT_FACTOR * _mean_ms(sample))
+    return ExplainRequest(
+        sample.statement,
+        first_set(sample),
+        analyze,
+        timeout_ms,
+        "driver",
+        executions=sample.executions,
+        in_cursor=sample.in_cursor,
+    )
+
+
+def _mean_ms(sample: StatementSample) -> float:
+    return sample.total_ms / max(1, sample.executions)
+
+
+def _measured_as(sample: StatementSample, plan: Plan) -> Plan:
     return replace(
         plan,
         fingerprint=sample.fingerprint,
         executions=sample.executions,
         call_site=sample.call_site,
-        client_time_ms=mean_ms,
+        client_time_ms=_mean_ms(sample),
     )
 
 
-def _first_set(sample: StatementSample) -> Any:
+def first_set(sample: StatementSample) -> Any:
     """The first parameter set of an `executemany`; SQLAlchemy's own batches come as one mapping."""
     if sample.executemany and isinstance(sample.parameters, list | tuple) and sample.parameters:
         return sample.parameters[0]
     return sample.parameters
 
 
-def _on_connection(connectable: object, work: Callable[[Connection], _T]) -> _T:
-    if isinstance(connectable, AsyncEngine):
-        connectable = connectable.sync_engine
-    if isinstance(connectable, Connection):
-        with _tagged(connectable):
-            return work(connectable)
-    if not isinstance(connectable, Engine):
-        raise ExplainError(
-            f"Give a SQLAlchemy Engine, AsyncEngine or Connection, not {type(connectable).__name__}; "
-            "of a Session, give session.connection()."
-        )
-    if connectable.dialect.is_async:
-        return _in_own_loop(connectable, work)
-    with _connected(connectable) as connection:
-        return work(connection)
+def _explain_all(connection: Connection, requests: Sequence[ExplainRequest]) -> list[Plan | ExplainError]:
+    """One after the other; a failure of one leaves the others alone."""
+    results = [_explain(connection, request) for request in requests]
+    described = iter(describe_with(connection, [plan for plan in results if isinstance(plan, Plan)]))
+    return [next(described) if isinstance(result, Plan) else result for result in results]
 
 
-@contextmanager
-def _tagged(connection: Connection) -> Iterator[None]:
-    """perfkit's own statements are marked while they run, so that its collectors do not count them."""
-    connection.execution_options(**INTERNAL)
+def _explain(connection: Connection, request: ExplainRequest) -> Plan | ExplainError:
     try:
-        yield
-    finally:
-        connection.execution_options(**dict.fromkeys(INTERNAL, False))
-
-
-@contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
-    try:
-        connection = engine.connect()
-    except SQLAlchemyError as error:
-        raise _without_password(explain_error(error), engine) from None
-    with connection:
-        yield connection.execution_options(**INTERNAL)
-
-
-def _without_password(error: ExplainError, engine: Engine) -> ExplainError:
-    password = engine.url.password
-    message = str(error).replace(str(password), "***") if password else str(error)
-    return ExplainError(f"No connection to the database: {message}")
-
-
-def _in_own_loop(engine: Engine, work: Callable[[Connection], _T]) -> _T:
-    """Ask through the async driver itself, in a thread with an event loop of its own.
-
-    The connections of an async engine belong to the loop that opened them, so a fresh pool with the same
-    settings opens one of its own.
-    """
-
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
-
-    async def ask() -> _T:
-        task = asyncio.current_task()
-        assert task is not None
-        running.append((asyncio.get_running_loop(), task))
-        return await _with_own_pool(engine, work)
-
-    def run() -> _T:
-        # psycopg cannot use the loop that is Windows' default.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            return runner.run(ask())
-
-    with ThreadPoolExecutor(1, "perfkit-explain") as executor:
-        future = executor.submit(run)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            for loop, task in running:
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(task.cancel)
-            raise
-
-
-async def _with_own_pool(engine: Engine, work: Callable[[Connection], _T]) -> _T:
-    options = engine.get_execution_options()
-    own = Engine(engine.pool.recreate(), engine.dialect, engine.url, execution_options=options)
-    async_engine = AsyncEngine(own)
-    try:
-        return await _ask_async(async_engine, work)
-    finally:
-        await async_engine.dispose()
-
-
-async def _ask_async(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _T:
-    try:
-        connection = await engine.connect()
-    except SQLAlchemyError as error:
-        raise _without_password(explain_error(error), engine.sync_engine) from None
-    try:
-        tagged = await connection.execution_options(**INTERNAL)
-        return await tagged.run_sync(work)
-    finally:
-        await connection.close()
+        return explain_with(connection, request)
+    except ExplainError as error:
+        missing = None if request.has_parameters else _missing(request.statement, str(error))
+        if not missing:
+            return error
+        return ExplainError(f"{error}\n:{missing} has no value: give parameters={{'{missing}': …}}.")
 
 
 def _style(statement: str, parameters: object) -> TextStyle:
@@ -259,6 +277,10 @@ def _missing(statement: str, message: str) -> str | None:
     """The `:name` on which the database stumbled."""
     names = _names(statement)
     return names[0] if names and re.search(r'at or near ":"', message) else None
+
+
+def _no_plan(statement: str, reason: ExplainError) -> str:
+    return f"No plan for {_preview(statement)}: {reason}"
 
 
 def _preview(statement: str) -> str:

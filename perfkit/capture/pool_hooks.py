@@ -18,7 +18,8 @@ from perfkit.capture.recorder import Recorder
 # The requests that this thread or task waits for. SQLAlchemy's greenlets share their caller's context.
 _asking: ContextVar[tuple[tuple["PoolHooks", Loan], ...]] = ContextVar("perfkit_asking", default=())
 
-_DRIVERS = ("perfkit", "psycopg", "asyncpg", "sqlite3", "aiosqlite")
+# `contextlib` stands between a driver's transaction block and the code that enters it.
+_DRIVERS = ("perfkit", "psycopg", "asyncpg", "sqlite3", "aiosqlite", "contextlib")
 
 
 def is_pool_at_work(frame: FrameType) -> bool:
@@ -93,6 +94,7 @@ class PoolHooks:
             try:
                 lent = original(pool)
             except BaseException as error:
+                loan.refused = perf_counter()
                 loan.error_type = type(error).__name__
                 raise
             finally:

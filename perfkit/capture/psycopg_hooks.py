@@ -4,12 +4,14 @@ import functools
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from sys import _getframe
+from time import perf_counter
 from typing import Any
 
 from perfkit.capture._psycopg_async import AsyncWrappers
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted, ending
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
 from perfkit.capture.patches import Function, Patches
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.transactions import TransactionKind
 
 
 class PsycopgHooks:
@@ -154,8 +156,11 @@ class _Wrappers:
 
         @functools.wraps(original)
         def end(connection: Any) -> Any:
-            calls.end(kind, connection, _getframe(1))
-            return original(connection)
+            sent = calls.end(kind, connection, _getframe(1))
+            try:
+                return original(connection)
+            finally:
+                calls.ended(sent)
 
         return end
 
@@ -164,9 +169,12 @@ class _Wrappers:
 
         @functools.wraps(original)
         def enter(transaction: Any) -> Any:
+            sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
-                calls.frame("begin", transaction.connection, _getframe(1))
-            return original(transaction)
+                sent = calls.frame("begin", transaction.connection, _getframe(1))
+            result = original(transaction)
+            calls.entered(transaction, sent, start, _getframe(1))
+            return result
 
         return enter
 
@@ -175,11 +183,10 @@ class _Wrappers:
 
         @functools.wraps(original)
         def leave(transaction: Any, *error: Any) -> Any:
-            was_open = not calls.is_idle(transaction.connection)
+            was_open, start = not calls.is_idle(transaction.connection), perf_counter()
             try:
                 return original(transaction, *error)
             finally:
-                if was_open and calls.is_idle(transaction.connection):
-                    calls.frame(ending(transaction), transaction.connection, _getframe(1))
+                calls.left(transaction, was_open, start, _getframe(1))
 
         return leave

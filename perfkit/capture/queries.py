@@ -1,11 +1,13 @@
 """Every statement that is sent during a block, from any engine, thread or task."""
 
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from perfkit.capture.asyncpg_hooks import AsyncpgHooks
 from perfkit.capture.django_hooks import DjangoHooks
 from perfkit.capture.pool_hooks import PoolHooks
+from perfkit.capture.pressure import stalled_ms_since, stalled_us
 from perfkit.capture.psycopg_hooks import PsycopgHooks
 from perfkit.capture.recorder import QueryLog, Recorder
 from perfkit.capture.sqlalchemy_hooks import SqlalchemyHooks
@@ -19,10 +21,12 @@ class QueryCollector:
 
     Args:
         keep_samples: keep the first statement of each shape with its parameters, for EXPLAIN.
+        keep_parameters: keep the parameter values of each statement, as text.
     """
 
-    def __init__(self, *, keep_samples: bool = False) -> None:
-        self._recorder = Recorder(keep_samples=keep_samples)
+    def __init__(self, *, keep_samples: bool = False, keep_parameters: bool = False) -> None:
+        self._recorder = Recorder(keep_samples=keep_samples, keep_parameters=keep_parameters)
+        self._stalled_us: int | None = None
         sqlalchemy = SqlalchemyHooks(self._recorder)
         self._hooks = (
             sqlalchemy,
@@ -35,6 +39,7 @@ class QueryCollector:
 
     def start(self) -> None:
         """Begin to record."""
+        self._stalled_us = stalled_us()
         self._recorder.block_start = perf_counter()
         self._recorder.look_around()
         try:
@@ -53,13 +58,14 @@ class QueryCollector:
         Returns:
             The statements in the order in which they were sent.
         """
+        stalled_ms = stalled_ms_since(self._stalled_us)
         self._remove()
         self._recorder.block_start = since or self._recorder.block_start
-        return self._recorder.log()
+        return replace(self._recorder.log(), stalled_ms=stalled_ms)
 
     @property
     def count(self) -> int:
-        """Statements so far."""
+        """Statements of the block so far, without those of tasks and threads from before it."""
         return self._recorder.count
 
     def log(self) -> QueryLog:

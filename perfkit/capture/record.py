@@ -10,8 +10,8 @@ class Record:
 
     __slots__ = (
         "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
-        "is_background", "load", "parameter_count", "parameters", "position", "rows", "serial",
-        "shape_source", "start", "system_name", "task_id", "thread_id",
+        "is_background", "load", "parameter_count", "parameters", "position", "returned_bytes", "rows",
+        "serial", "shape_source", "start", "system_name", "task_id", "thread_id",
     )  # fmt: skip
 
     def __init__(self, serial: int, shape_source: str, system_name: str, driver: str) -> None:
@@ -25,6 +25,7 @@ class Record:
         self.parameters: int | None = None
         self.parameter_count: int | None = None
         self.rows: int | None = None
+        self.returned_bytes: int | None = None
         self.consumed: RowCount | None = None
         self.error_type: str | None = None
         self.thread_id = 0
@@ -42,4 +43,6 @@ class Record:
     @property
     def sent_rows(self) -> int | None:
         """Rows that the database sent; those that were read where the driver cannot tell."""
-        return self.consumed_rows if self.rows is None else self.rows
+        if self.rows is not None or self.consumed is None or self.consumed.rows is None:
+            return self.rows
+        return self.consumed.rows + self.consumed.unused

@@ -7,22 +7,23 @@ import weakref
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
-from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.loops import LoopFinder
 from perfkit.capture.orm import NO_LOAD
 from perfkit.capture.overflow import Overflow
 from perfkit.capture.parameters import ParameterNames, digest, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
+from perfkit.capture.shown_parameters import shown_parameters
+from perfkit.capture.transactions import Frame, TransactionKind, Transactions
 from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
 from perfkit.model.query import QuerySpan, QueryTotals
 
-TransactionKind = Literal["begin", "commit", "rollback"]
 # Beyond this many, statements are added up: a block of a million must neither fill the memory nor the report.
 KEPT = 20_000
 # How many are let run on before those that have ended are added up.
@@ -41,17 +42,9 @@ class QueryLog:
     pool: PoolActivity | None = None
     more: tuple[QueryTotals, ...] = ()
     more_transactions: TransactionCounts = field(default_factory=TransactionCounts)
-
-
-@dataclass(slots=True)
-class _Frame:
-    """A begin, commit or rollback."""
-
-    kind: TransactionKind
-    time: float
-    connection_id: int
-    serial: int
-    position: Position
+    background: tuple[QuerySpan, ...] = ()
+    more_background: tuple[QueryTotals, ...] = ()
+    stalled_ms: float | None = None
 
 
 class Recorder:
@@ -59,16 +52,17 @@ class Recorder:
 
     Args:
         keep_samples: keep the first statement of each shape with its parameters, for EXPLAIN.
+        keep_parameters: keep the parameter values of each statement, as text.
     """
 
-    def __init__(self, *, keep_samples: bool = False) -> None:
+    def __init__(self, *, keep_samples: bool = False, keep_parameters: bool = False) -> None:
         self._records: list[Record] = []
         self._pending: list[Record] = []
         self._overflow = Overflow()
         self._folding = threading.Lock()
         self.block_start = perf_counter()
-        self._frames: list[_Frame] = []
-        self._more_frames: dict[TransactionKind, int] = {"begin": 0, "commit": 0, "rollback": 0}
+        self._transactions = Transactions(KEPT)
+        self._background_count = 0
         self._serials = itertools.count()
         self._loops = LoopFinder()
         self._background = Background()
@@ -78,6 +72,7 @@ class Recorder:
         self._connection_numbers = itertools.count(1)
         self.keeps_samples = keep_samples
         self._samples: dict[str, StatementSample] = {}
+        self._shown: dict[int, tuple[str, ...] | None] | None = {} if keep_parameters else None
         self._notes: dict[str, None] = {}
 
     def look_around(self) -> None:
@@ -98,7 +93,11 @@ class Recorder:
 
     @property
     def count(self) -> int:
-        """Statements so far."""
+        """Statements of the block so far, those of others who were at work before it left out."""
+        return self._recorded - self._background_count
+
+    @property
+    def _recorded(self) -> int:
         return len(self._records) + len(self._pending) + self._overflow.count
 
     def _fold(self) -> None:
@@ -117,19 +116,30 @@ class Recorder:
         Args:
             record: from `new`.
             frame: the innermost frame outside perfkit.
-            parameters: the driver's own; only a name for them is kept.
+            parameters: the driver's own; only a name for them is kept, and their values where that was asked
+                for.
             connection: the driver's connection; only a number for it is kept.
         """
-        # `current_task` raises where no loop runs, at five times the cost of asking first.
+        # Not by `_current_task`: a call more would be felt here.
         task = None if asyncio._get_running_loop() is None else asyncio.current_task()
-        record.thread_id = threading.get_ident()
+        record.thread_id = thread_id = threading.get_ident()
         if task is not None:
             record.task_id = task.get_name()
-        record.is_background = self._background.covers(record.thread_id, task)
+        if self._background.covers(thread_id, task):
+            record.is_background = True
+            with self._folding:
+                self._background_count += 1
         record.parameters = digest(parameters)
+        if self._shown is not None and len(self._shown) < KEPT:
+            self._shown[record.serial] = shown_parameters(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
         record.connection_id = self.connection_number(connection)
         self.place(record, frame)
+
+    def hide_parameters(self, record: Record) -> None:
+        """What was told as parameters only names them: their values are not known."""
+        if self._shown is not None:
+            self._shown.pop(record.serial, None)
 
     def place(self, record: Record, frame: FrameType | None) -> None:
         """Find the line and the loop of a statement whose shape is known."""
@@ -139,29 +149,42 @@ class Recorder:
         is_access = record.load is not NO_LOAD
         record.position = self._loops.locate(frame, key, record.serial, is_access=is_access)
 
-    def sample(self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool) -> None:
+    def sample(
+        self, record: Record, statement: str, parameters: Any, engine: Any, executemany: bool, context: Any
+    ) -> None:
         """Keep the first statement of its shape; asked for only where `keeps_samples`."""
-        if record.shape_source not in self._samples:
+        if record.shape_source not in self._samples and not record.is_background:
+            in_cursor = bool(getattr(context, "_is_server_side", False))
             self._samples[record.shape_source] = StatementSample(
-                "", statement, parameters, engine, executemany
+                "", statement, parameters, engine, executemany, in_cursor=in_cursor
             )
 
-    def transaction(self, kind: TransactionKind, frame: FrameType | None, connection: Any) -> None:
-        """Count a begin, commit or rollback."""
+    def transaction(self, kind: TransactionKind, frame: FrameType | None, connection: Any) -> Frame | None:
+        """Count a begin, commit or rollback.
+
+        Returns:
+            What `ended` takes where the driver tells the end too; `None` for one that is not the block's.
+        """
+        if self._background.covers(threading.get_ident(), _current_task()):
+            return None
         serial = next(self._serials)
         position = self._loops.locate(frame, kind, serial)
-        number = self.connection_number(connection)
-        if len(self._frames) < KEPT:
-            self._frames.append(_Frame(kind, perf_counter(), number, serial, position))
-        else:
-            with self._folding:
-                self._more_frames[kind] += 1
+        sent = Frame(kind, self.connection_number(connection), serial, position)
+        self._transactions.add(sent)
+        return sent
+
+    def ended(self, frame: Frame | None, start: float | None = None) -> None:
+        """A begin, commit or rollback was answered; arguments as for `Transactions.ended`."""
+        if frame is not None:
+            self._transactions.ended(frame, start)
 
     def ask(self, pool: Any, frame: FrameType | None) -> Loan:
         """Count a request to a pool that is about to be made."""
         serial = next(self._serials)
         position = self._loops.locate(frame, "connection", serial)
-        loan = Loan(self._loans.pool_number(pool), serial, threading.get_ident(), position)
+        thread_id = threading.get_ident()
+        loan = Loan(self._loans.pool_number(pool), serial, thread_id, position)
+        loan.is_background = self._background.covers(thread_id, _current_task())
         self._loans.add(loan)
         return loan
 
@@ -200,23 +223,23 @@ class Recorder:
             self.note("Some statements were still running when the block ended; their time is cut there.")
         if self._overflow.count:
             self.note(
-                f"{self.count:,} statements were sent. The first {KEPT:,} are kept one by one and judged; "
-                "the rest is added up by shape and line."
+                f"{self._recorded:,} statements were sent. The first {KEPT:,} are kept one by one and "
+                "judged; the rest is added up by shape and line."
             )
         if self._loans.dropped:
             self.note(f"{self._loans.dropped:,} further loans of connections were left out.")
-        spans = tuple(self._span(record, end, places) for record in kept)
-        frames = tuple(self._event(frame, places) for frame in self._frames)
-        more = self._more_frames
+        spans = tuple(self._span(record, end, places) for record in kept if not record.is_background)
         return QueryLog(
             spans,
-            frames,
+            self._transactions.events(self.block_start, self._loops, places),
             (end - self.block_start) * 1000,
             self._finished_samples(spans),
             tuple(self._notes),
             self._loans.activity(self.block_start, self._loops, places),
             self._overflow.finished(places),
-            TransactionCounts(more["begin"], more["commit"], more["rollback"]),
+            self._transactions.more(),
+            tuple(self._span(record, end, places) for record in kept if record.is_background),
+            self._overflow.finished(places, background=True),
         )
 
     def _span(self, record: Record, end: float, places: Places) -> QuerySpan:
@@ -232,6 +255,7 @@ class Recorder:
             start_ms=(start - self.block_start) * 1000,
             parameter_fingerprint=self._parameter_names.named(record.parameters),
             returned_rows=record.sent_rows,
+            returned_bytes=record.returned_bytes,
             status="error" if record.error_type else "ok",
             error_type=record.error_type,
             call_site=places.line(record.position.call),
@@ -249,17 +273,7 @@ class Recorder:
             connection_id=record.connection_id,
             is_background=record.is_background,
             parameter_count=record.parameter_count,
-        )
-
-    def _event(self, frame: _Frame, places: Places) -> TransactionEvent:
-        loop_id = self._loops.loop_of(frame.serial, frame.position.loop_id)
-        return TransactionEvent(
-            frame.kind,
-            (frame.time - self.block_start) * 1000,
-            frame.connection_id,
-            places.line(frame.position.call),
-            places.loop(self._loops.instruction(loop_id)),
-            loop_id,
+            parameters=self._shown.get(record.serial) if self._shown is not None else None,
         )
 
     def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:
@@ -274,3 +288,8 @@ class Recorder:
             sample.executions, sample.call_site = len(members), members[0].call_site
             sample.total_ms = sum(span.duration_ms for span in members)
         return tuple(self._samples.values())
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    # `current_task` raises where no loop runs, at five times the cost of asking first.
+    return None if asyncio._get_running_loop() is None else asyncio.current_task()

@@ -1,5 +1,7 @@
 """How many rows the program really read from a result."""
 
+import sys
+from types import FrameType
 from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
@@ -9,13 +11,24 @@ _DEFAULT: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 _Strategy: Any = type(_DEFAULT) if _DEFAULT is not None else object
 
 
-class RowCount(_Strategy):  # type: ignore[misc]
-    """SQLAlchemy's ordinary way to read a result, which counts `rows`; `None` where none were read."""
+# An ORM result reads all rows and turns them into objects, also where one is all that is asked for.
+_FOR_ONE = frozenset({"first", "one", "one_or_none", "scalar", "scalar_one", "scalar_one_or_none"})
+_ON_THE_WAY = frozenset({"_fetchall_impl", "_raw_all_rows", "chunks", "_fetchone_impl", "_only_one_row"})
+# Of fewer rows nobody is told, so the stack is not looked at.
+_MANY = 100
 
-    __slots__ = ("rows",)
+
+class RowCount(_Strategy):  # type: ignore[misc]
+    """SQLAlchemy's ordinary way to read a result, which counts `rows`; `None` where none were read.
+
+    `unused` are rows that SQLAlchemy read and threw away because the program asked for one: `first()`.
+    """
+
+    __slots__ = ("rows", "unused")
 
     def __init__(self) -> None:
         self.rows: int | None = None
+        self.unused = 0
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         """One row, counted."""
@@ -32,8 +45,20 @@ class RowCount(_Strategy):  # type: ignore[misc]
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         """All rows, counted."""
         rows = _Strategy.fetchall(self, result, dbapi_cursor)
-        self.rows = (self.rows or 0) + len(rows)
+        read = len(rows)
+        if read >= _MANY and _is_for_one(sys._getframe(1)):
+            read, self.unused = 1, read - 1
+        self.rows = (self.rows or 0) + read
         return rows
+
+
+def _is_for_one(frame: FrameType | None) -> bool:
+    """Whether these rows are read by `first()` or one like it; loads that it sends in turn are not."""
+    while frame is not None and frame.f_code.co_name in _ON_THE_WAY:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name not in _FOR_ONE:
+        return False
+    return frame.f_globals.get("__name__") == "sqlalchemy.engine.result"
 
 
 def count_rows(context: Any) -> RowCount | None:

@@ -14,7 +14,10 @@ from perfkit.model.location import CodeLocation
 
 @dataclass(slots=True)
 class StatementSample:
-    """One statement as the driver received it. `parameters` are the driver's own, in its own style."""
+    """One statement as the driver received it. `parameters` are the driver's own, in its own style.
+
+    `in_cursor` says that its rows were fetched from a cursor in the server (SQLAlchemy's `stream_results`).
+    """
 
     fingerprint: str
     statement: str
@@ -24,3 +27,4 @@ class StatementSample:
     executions: int = 1
     total_ms: float = 0.0
     call_site: CodeLocation | None = None
+    in_cursor: bool = False

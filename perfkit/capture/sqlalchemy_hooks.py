@@ -1,16 +1,21 @@
 """SQLAlchemy's own events on every engine, those made before the block included."""
 
+import functools
 import sys
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine.default import DefaultDialect
 
 from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
+from perfkit.capture.patches import Function, Patches
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
+from perfkit.capture.result_size import MIN_ROWS, note_size
 from perfkit.capture.rows import count_rows
+from perfkit.capture.transactions import Frame, TransactionKind
 
 # perfkit's own statements carry this execution option and are never counted.
 INTERNAL_OPTION = "perfkit_internal"
@@ -29,6 +34,9 @@ class SqlalchemyHooks:
         self.at_work: dict[int, _Work] = {}
         # Begins, commits and rollbacks that we counted and the driver has still to send.
         self.framing: dict[int, TransactionKind] = {}
+        # Those of them that the driver's call has still to end, by connection.
+        self._ending: dict[int, Frame] = {}
+        self._patches = Patches()
         self._known_loads: KnownLoads = {}
         self._listeners: list[tuple[str, Any]] = []
         self._silent: list[Any] = []
@@ -41,17 +49,22 @@ class SqlalchemyHooks:
         self._listen("handle_error", self._failed)
         for kind in _FRAMES:
             self._listen(kind, self._framed(kind))
+        # SQLAlchemy has no event for the end of a commit; every dialect of its own comes through these.
+        for name in ("do_commit", "do_rollback"):
+            self._patches.replace(DefaultDialect, name, self._timed)
 
     def remove(self) -> None:
         """Take every listener away."""
         while self._listeners:
             name, function = self._listeners.pop()
             event.remove(Engine, name, function)
+        self._patches.restore()
+        self._ending.clear()
         self.at_work.clear()
         self.framing.clear()
         self._known_loads.clear()
         for cls in self._silent:
-            if not _is_heard(cls):
+            if not is_heard(cls):
                 cls._has_events = False
         self._silent.clear()
 
@@ -64,14 +77,32 @@ class SqlalchemyHooks:
             try:
                 driver_connection = _driver_connection(connection)
                 self.framing[id(driver_connection)] = kind
-                if not connection.get_execution_options().get(INTERNAL_OPTION):
-                    self._recorder.transaction(kind, sys._getframe(1), driver_connection)
+                if connection.get_execution_options().get(INTERNAL_OPTION):
+                    return
+                sent = self._recorder.transaction(kind, sys._getframe(1), driver_connection)
+                if sent is not None and kind != "begin":
+                    self._ending[id(driver_connection)] = sent
             except Exception as error:
                 self._recorder.note(
                     f"Some transactions were not counted ({type(error).__name__} in perfkit)."
                 )
 
         return count
+
+    def _timed(self, original: Function) -> Function:
+        """A dialect's `do_commit` or `do_rollback`, which pools call for themselves too."""
+
+        @functools.wraps(original)
+        def end(dialect: Any, dbapi_connection: Any) -> Any:
+            sent = self._ending.pop(id(_of_driver(dbapi_connection, dialect.is_async)), None)
+            if sent is None:
+                return original(dialect, dbapi_connection)
+            try:
+                return original(dialect, dbapi_connection)
+            finally:
+                self._recorder.ended(sent)
+
+        return end
 
     def _before(
         self,
@@ -111,7 +142,7 @@ class SqlalchemyHooks:
                 record, sys._getframe(1), None if executemany else parameters, driver_connection
             )
             if recorder.keeps_samples:
-                recorder.sample(record, statement, parameters, connection.engine, executemany)
+                recorder.sample(record, statement, parameters, connection.engine, executemany, context)
         except Exception as error:
             self._recorder.note(
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
@@ -135,8 +166,10 @@ class SqlalchemyHooks:
             return
         record.end = end
         try:
-            record.rows = sent_rows(cursor)
-            if record.rows is None or cursor.description is not None:
+            rows = record.rows = sent_rows(cursor)
+            if rows is not None and rows >= MIN_ROWS:
+                note_size(record, cursor)
+            if rows is None or cursor.description is not None:
                 record.consumed = count_rows(context)
         except Exception as error:
             self._recorder.note(f"Rows of some statements are unknown ({type(error).__name__} in perfkit).")
@@ -162,7 +195,7 @@ class SqlalchemyHooks:
         return record
 
 
-def _is_heard(cls: Any) -> bool:
+def is_heard(cls: Any) -> bool:
     """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
     names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
     return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)
@@ -179,9 +212,12 @@ def sent_rows(cursor: Any) -> int | None:
 def _driver_connection(connection: Connection) -> Any:
     """The driver's own connection; `None` where SQLAlchemy has lost it."""
     try:
-        dbapi_connection = connection.connection.dbapi_connection
+        return _of_driver(connection.connection, connection.dialect.is_async)
     except Exception:
         return None
-    if connection.dialect.is_async:
-        return getattr(dbapi_connection, "driver_connection", dbapi_connection)
-    return dbapi_connection
+
+
+def _of_driver(connection: Any, is_async: bool) -> Any:
+    """The driver's own connection beneath a pool's, and beneath SQLAlchemy's stand-in for an async one."""
+    dbapi_connection = getattr(connection, "dbapi_connection", connection)
+    return getattr(dbapi_connection, "driver_connection", dbapi_connection) if is_async else dbapi_connection

@@ -20,8 +20,9 @@ from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.fingerprint import operation_name
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.record import Record
-from perfkit.capture.recorder import Recorder, TransactionKind
+from perfkit.capture.recorder import Recorder
 from perfkit.capture.rows import RowCount
+from perfkit.capture.transactions import Frame, TransactionKind
 
 # They open connections for themselves, and what they send is reported by their own hooks.
 _OPENERS = ("sqlalchemy", "django", "aiosqlite")
@@ -124,13 +125,18 @@ class Sqlite3Hooks:
         sending.record.end = perf_counter()
         sending.record.error_type = type(error).__name__
 
-    def ending(self, kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> None:
+    def ending(self, kind: TransactionKind, connection: sqlite3.Connection, frame: FrameType) -> Frame | None:
         """Count a commit or rollback that has something to end."""
         try:
             if connection.in_transaction:
-                self._recorder.transaction(kind, frame, connection)
+                return self._recorder.transaction(kind, frame, connection)
         except Exception as error:
             self._miss(error)
+        return None
+
+    def ended(self, sent: Frame | None) -> None:
+        """It has ended."""
+        self._recorder.ended(sent)
 
     def _begun(self, record: Record, connection: sqlite3.Connection, frame: FrameType) -> None:
         """Count the BEGIN that sqlite3 sends on its own."""

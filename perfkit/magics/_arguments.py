@@ -36,6 +36,50 @@ def repeat_count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} cannot be judged by; give a number from {least} to 1000")
 
 
+def table_rows(text: str) -> tuple[str, float]:
+    """A table and a number of rows: `orders=50_000_000`."""
+    name, _, count = text.rpartition("=")
+    digits = count.replace("_", "").replace(",", "")
+    if name and digits.isascii() and digits.isdigit() and int(digits) > 0:
+        return name, float(digits)
+    raise argparse.ArgumentTypeError(f"{text!r} is no size; give a table and its rows: orders=50_000_000")
+
+
+def add_proof(parser: argparse.ArgumentParser) -> None:
+    """Let what would help a statement be tried."""
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="on PostgreSQL: try indexes and statistics, measure each, and roll them back",
+    )
+    parser.add_argument(
+        "--rewrite",
+        metavar="NAME",
+        help="with --prove: the variable with another SQL text for the same result, to compare and measure",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --prove, --rows or --stats: also where the server is not perfkit's lab, and over 1 GB",
+    )
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Let a plan be asked for at another size."""
+    parser.add_argument(
+        "--rows",
+        metavar="TABLE=ROWS",
+        type=table_rows,
+        action="append",
+        help="for SQL on PostgreSQL 18: the plan that the planner would choose if the table had so many rows",
+    )
+    parser.add_argument(
+        "--stats",
+        metavar="FILE",
+        help="the same with the statistics of another database, written by pg_dump --statistics-only",
+    )
+
+
 def add_name(parser: argparse.ArgumentParser) -> None:
     """Let a cell magic store its result."""
     parser.add_argument(

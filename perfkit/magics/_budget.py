@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from perfkit.model.query import QuerySpan
+from perfkit.model.trace import Trace
 from perfkit.views._format import counted
 
 # A message, not a report: the report stands above it.
@@ -18,13 +18,22 @@ class QueryBudgetExceeded(AssertionError):  # noqa: N818  # reads as what happen
         return [f"QueryBudgetExceeded: {self}"]
 
 
-def over_budget(spans: tuple[QuerySpan, ...], maximum: int) -> QueryBudgetExceeded:
-    """The error that lists these statements by line, most frequent first."""
+def over_budget(trace: Trace, maximum: int) -> QueryBudgetExceeded:
+    """The error that lists a block's statements by line, most frequent first.
+
+    Args:
+        trace: a block that sent more statements than it may, also those that are not kept one by one.
+        maximum: how many it may send.
+    """
     counts: dict[tuple[str, str], int] = {}
-    for span in spans:
-        key = (span.call_site.label if span.call_site else "unknown place", span.query_text)
-        counts[key] = counts.get(key, 0) + 1
-    head = f"{counted(len(spans), 'statement')} sent, at most {maximum} allowed (--max {maximum})."
+    kept = ((span.call_site, span.query_text, 1) for span in trace.queries or ())
+    rest = ((total.call_site, total.query_text, total.count) for total in trace.more_queries)
+    for call_site, text, count in (*kept, *rest):
+        key = (call_site.label if call_site else "unknown place", text)
+        counts[key] = counts.get(key, 0) + count
+    head = (
+        f"{counted(trace.statement_count, 'statement')} sent, at most {maximum:,} allowed (--max {maximum})."
+    )
     return QueryBudgetExceeded("\n".join([head, *_listed(counts)]))
 
 
@@ -33,6 +42,6 @@ def _listed(counts: dict[tuple[str, str], int]) -> Iterator[str]:
     for (place, text), count in ranked[:_LINES]:
         one_line = " ".join(text.split())
         short = one_line if len(one_line) <= _TEXT_WIDTH else one_line[: _TEXT_WIDTH - 1] + "…"
-        yield f"  {place}: {count} × {short}"
+        yield f"  {place}: {count:,} × {short}"
     if len(ranked) > _LINES:
         yield f"  and {counted(len(ranked) - _LINES, 'more kind')} of statement"

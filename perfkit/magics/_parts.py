@@ -8,11 +8,13 @@ part: with a measurement each, the outer one would be charged for the start and 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from perfkit.model.connection import TransactionCounts
 from perfkit.model.trace import Trace
-from perfkit.session import CpuEngine, Measurement, measure
+from perfkit.session import CpuEngine, Measurement, PlanMode, measure
 
 # What tells more goes before what tells less.
 _MEMORY = (False, "peak", True, "native")
+_PLANS = (False, True, "auto", "prove")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,9 @@ class Parts:
     """What to measure; the names and meanings are those of `measure`."""
 
     queries: bool = False
-    plans: bool = False
+    parameters: bool = False
+    plans: PlanMode = False
+    confirm: bool = False
     cpu: bool | CpuEngine = False
     memory: bool | Literal["peak", "native"] = False
     functions: tuple[Any, ...] = ()
@@ -30,7 +34,9 @@ class Parts:
         memory = max(self.memory, other.memory, key=_MEMORY.index)
         return Parts(
             queries=self.queries or other.queries,
-            plans=self.plans or other.plans,
+            parameters=self.parameters or other.parameters,
+            plans=max(self.plans, other.plans, key=_PLANS.index),
+            confirm=self.confirm or other.confirm,
             cpu=_wanted(self.cpu, other.cpu),
             memory=memory,
             functions=self.functions + other.functions,
@@ -42,7 +48,9 @@ class Parts:
         return measure(
             name,
             queries=self.queries,
+            parameters=self.parameters,
             plans=self.plans,
+            confirm=self.confirm,
             cpu=self.cpu,
             memory=self.memory,
             functions=self.functions,
@@ -51,14 +59,23 @@ class Parts:
 
     def of(self, trace: Trace) -> Trace:
         """The trace without what another magic on the same cell asked for."""
+        if not self.queries:
+            trace = replace(trace, queries=None, transactions=None, pool=None, **_NO_MORE_QUERIES)
         return replace(
-            trace,
-            queries=trace.queries if self.queries else None,
-            transactions=trace.transactions if self.queries else None,
+            trace if self.parameters else trace.without_parameters(),
             plans=trace.plans if self.plans else None,
+            proofs=trace.proofs if self.plans == "prove" else None,
             cpu=trace.cpu if self.cpu else None,
             memory=trace.memory if self.memory else None,
         )
+
+
+_NO_MORE_QUERIES: dict[str, Any] = {
+    "more_queries": (),
+    "more_transactions": TransactionCounts(),
+    "background_queries": (),
+    "more_background_queries": (),
+}
 
 
 def _wanted(one: bool | CpuEngine, other: bool | CpuEngine) -> bool | CpuEngine:

@@ -3,14 +3,14 @@
 import argparse
 
 from perfkit.magics._against import add_against, comparison, look_up_before
-from perfkit.magics._arguments import add_name, add_target, statement_count
+from perfkit.magics._arguments import add_name, add_proof, add_sizes, add_target, statement_count
 from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._parts import Parts
 from perfkit.magics.memtrace import MEMTRACE
 from perfkit.magics.profile import PROFILE
-from perfkit.session import Result
+from perfkit.session import PlanMode, Result
 
 
 def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +19,24 @@ def _querycount_arguments(parser: argparse.ArgumentParser) -> None:
         "--max",
         metavar="N",
         type=statement_count,
-        help="let the cell fail if it sends more than N statements",
+        help="let the cell fail if it sends more than N statements; what tasks send that ran before the cell "
+        "is not counted",
+    )
+    parser.add_argument(
+        "--params",
+        action="store_true",
+        help="show the values that are bound to the statements; they are then in the notebook too",
     )
 
 
 def _querycount(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    return Parts(queries=True)
+    return Parts(queries=True, parameters=arguments.params)
 
 
 def _within_budget(result: Result, arguments: argparse.Namespace) -> QueryBudgetExceeded | None:
-    spans = result.trace.queries or ()
-    if arguments.max is None or len(spans) <= arguments.max:
+    if arguments.max is None or result.trace.statement_count <= arguments.max:
         return None
-    return over_budget(spans, arguments.max)
+    return over_budget(result.trace, arguments.max)
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,25 +61,34 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-analyze", action="store_true", help="for SQL: plan the statement without executing it"
     )
     parser.add_argument(
+        "--analyze-writes",
+        action="store_true",
+        help="for SQL that writes: execute it to measure it, and roll it back; sequences stay advanced",
+    )
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="for Python on PostgreSQL, as a superuser: the plans of the run itself, by auto_explain",
+    )
+    parser.add_argument(
         "--plan",
         action="store_true",
         help="the cell holds a plan of PostgreSQL itself, pasted from psql, pgAdmin, DBeaver or a log",
     )
-    parser.add_argument(
-        "--prove",
-        action="store_true",
-        help="for SQL on PostgreSQL: try indexes and statistics, measure each, and roll them back",
-    )
-    parser.add_argument(
-        "--yes",
-        action="store_true",
-        help="with --prove: also on a server that is not perfkit's lab, and on tables over 1 GB",
-    )
+    add_proof(parser)
+    add_sizes(parser)
     add_against(parser)
 
 
 def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
-    for_sql = {"--no-analyze": arguments.no_analyze, "--prove": arguments.prove, "--yes": arguments.yes}
+    for_sql = {
+        "--no-analyze": arguments.no_analyze,
+        "--analyze-writes": arguments.analyze_writes,
+        "--rewrite": arguments.rewrite,
+        "--rows": arguments.rows,
+        "--stats": arguments.stats,
+        "--yes": arguments.yes and not arguments.prove,
+    }
     option = next((name for name, is_given in for_sql.items() if is_given), None)
     if arguments.engine is not None or option:
         option = option or "-e"
@@ -83,7 +97,10 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
             "Without it, the plan of every statement that the cell sends is shown."
         )
     look_up_before(shell, arguments)
-    return Parts(queries=True, plans=True)
+    if arguments.auto and arguments.prove:
+        raise MagicError("%%explain: --auto takes the plans of the run, and --prove runs it again: give one.")
+    plans: PlanMode = "prove" if arguments.prove else "auto" if arguments.auto else True
+    return Parts(queries=True, plans=plans, confirm=arguments.yes)
 
 
 CELL_MAGICS = (

@@ -10,17 +10,18 @@ import ast
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from perfkit.capture.plans import ExplainError
+from perfkit.capture.plans import ExplainError, has_several_statements
 from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
-from perfkit.magics._namespace import the_engine
+from perfkit.magics._namespace import the_engine, variable
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
 from perfkit.model.plan_paste import looks_like_plan
-from perfkit.session import Result, explain
+from perfkit.session import Result, explain, explain_script
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 # A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
@@ -31,6 +32,10 @@ _STATEMENT = re.compile(
         | insert\s+into\b | delete\s+from\b | merge\s+into\b | replace\s+into\b
         | update\s+[\w"`.]+\s+(?:as\s+|\w+\s+)?set\b | update\s+only\b
         | table\s+[\w"`.]+\s*;?\s*\Z
+    # What has no plan says so by itself, and in front of other statements it is read past.
+    | (?:set|call|create|alter|drop|truncate|copy|vacuum|analyze|grant|prepare|execute|pragma)
+      \s+(?!(?:in|is|not|and|or|if|for)\b)["\w]
+    | do\s+(?:\$|language\b) | begin\s*;
     )""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
@@ -84,6 +89,7 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
     look_up_before(shell, arguments)
     result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
     if arguments.name:
+        result = replace(result, trace=replace(result.trace, name=arguments.name))
         shell.push({arguments.name: result})
     show(result)
     for item in comparison(result, arguments):
@@ -92,19 +98,63 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
 
 def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     refuse_plan_without_option(sql)
+    if arguments.auto:
+        raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)
     parameters = _parameters(sql, shell.user_ns)
+    rewrite = _rewrite(shell.user_ns, arguments, parameters or {})
     try:
-        return explain(
-            connectable,
-            sql,
-            parameters,
-            analyze=not arguments.no_analyze,
-            prove=arguments.prove,
-            confirm=arguments.yes,
-        )
+        return _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
         raise MagicError(f"%%explain: {error}") from None
+
+
+def _rewrite(
+    namespace: Mapping[str, Any], arguments: argparse.Namespace, parameters: Mapping[str, Any]
+) -> str | None:
+    """The SQL text in the variable that `--rewrite` names."""
+    if arguments.rewrite is None:
+        return None
+    if not arguments.prove:
+        raise MagicError("%%explain: --rewrite is compared by a proof: add --prove.")
+    sql = variable(namespace, arguments.rewrite)
+    if not isinstance(sql, str):
+        kind = type(sql).__name__
+        raise MagicError(f"%%explain: {arguments.rewrite} is of type {kind}; give SQL as text.")
+    more = [name for name in _names(sql) if name not in parameters]
+    if more:
+        raise MagicError(f"%%explain: {arguments.rewrite} uses :{more[0]}, and the SQL of the cell does not.")
+    return _plain(sql, parameters)
+
+
+def _explained(
+    connectable: Any,
+    sql: str,
+    parameters: dict[str, Any] | None,
+    arguments: argparse.Namespace,
+    rewrite: str | None,
+) -> Result:
+    options = {"analyze": not arguments.no_analyze, "analyze_writes": arguments.analyze_writes}
+    if not has_several_statements(connectable, sql):
+        return explain(
+            connectable,
+            _plain(sql, parameters),
+            parameters,
+            prove=arguments.prove,
+            confirm=arguments.yes,
+            rewrite=rewrite,
+            rows=dict(arguments.rows or ()),
+            stats=arguments.stats,
+            **options,
+        )
+    given = {"--prove": arguments.prove, "--rows": arguments.rows, "--stats": arguments.stats}
+    option = next((name for name, value in given.items() if value), None)
+    if option:
+        raise MagicError(f"%%explain {option} takes one statement. Put the slow one in a cell of its own.")
+    result = explain_script(connectable, sql, parameters or {}, **options)
+    if not result.trace.plans:
+        raise MagicError("\n".join(["%%explain: no statement of this cell has a plan.", *result.trace.notes]))
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,9 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _parameters(sql: str, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
     """The values of the `:name` parameters; they go to the driver beside the text, never into it."""
-    from sqlalchemy import text
-
-    names = list(text(sql).compile().params)
+    names = _names(sql)
     missing = [name for name in names if name not in namespace]
     if missing:
         raise MagicError(
@@ -125,3 +173,15 @@ def _parameters(sql: str, namespace: Mapping[str, Any]) -> dict[str, Any] | None
             rf"or write \:{missing[0]} if the colon is part of the text."
         )
     return {name: namespace[name] for name in names} or None
+
+
+def _names(sql: str) -> list[str]:
+    """The `:name` parameters of a text."""
+    from sqlalchemy import text
+
+    return list(text(sql).compile().params)
+
+
+def _plain(sql: str, parameters: Mapping[str, Any] | None) -> str:
+    """A colon that begins no name is written `\\:`, in a statement without names too."""
+    return sql if parameters else sql.replace("\\:", ":")

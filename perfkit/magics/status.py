@@ -57,7 +57,7 @@ def status(namespace: Mapping[str, Any], magics: Sequence[tuple[str, str]]) -> S
         version=version("perfkit"),
         parts=(
             ("statements", "every one that SQLAlchemy sends"),
-            ("plans", "of PostgreSQL and SQLite"),
+            ("plans", "of PostgreSQL, MariaDB, MySQL and SQLite"),
             ("function times", _profiler()),
             ("memory", _memory()),
         ),

@@ -12,7 +12,8 @@ class TransactionEvent:
 
     `time_ms` counts from the start of the block. `connection_id` numbers the block's connections; a
     statement with the same number ran on the same connection. `loop_id` and `loop_site` are those of
-    `QuerySpan`.
+    `QuerySpan`. `duration_ms` is the time until the database had answered; `None` where that was not seen,
+    as for a BEGIN that a driver sends together with a statement.
     """
 
     kind: Literal["begin", "commit", "rollback"]
@@ -21,15 +22,17 @@ class TransactionEvent:
     call_site: CodeLocation | None = None
     loop_site: CodeLocation | None = None
     loop_id: int | None = None
+    duration_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionCounts:
-    """How often each kind of message was sent."""
+    """How often each kind of message was sent, and the time of those whose end was seen."""
 
     begins: int = 0
     commits: int = 0
     rollbacks: int = 0
+    total_ms: float = 0.0
 
     @property
     def total(self) -> int:
@@ -42,8 +45,9 @@ class ConnectionUse:
     """One loan of a connection from a pool; times in milliseconds from the start of the block.
 
     `acquired_ms` is `None` where the pool gave none, `released_ms` where it was still out at the end.
-    `connect_ms` is the time of opening a new connection, `None` where an open one was reused. `pool_id`
-    numbers the block's pools.
+    `refused_ms` is when a request ended with an error. `connect_ms` is the time of opening a new connection,
+    `None` where an open one was reused. `pool_id` numbers the block's pools. A loan to a task or thread that
+    was at work before the block began is `is_background`.
     """
 
     connection_id: int
@@ -57,6 +61,8 @@ class ConnectionUse:
     loop_site: CodeLocation | None = None
     loop_id: int | None = None
     thread_id: int = 0
+    refused_ms: float | None = None
+    is_background: bool = False
 
     @property
     def wait_ms(self) -> float | None:

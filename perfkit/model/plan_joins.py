@@ -9,7 +9,7 @@ from perfkit.model.plan_scans import condition_arms
 
 # A look-up by an index took 0.001 to 0.003 ms in our measurements, EXPLAIN's own clock included.
 LOOK_UP_MS = 0.005
-_QUALIFIER = re.compile(r'''(?<![\w."])(?:(\w+)|"((?:[^"]|"")+)")\.''')
+_QUALIFIER = re.compile(r"""(?<![\w."])(?:(\w+)|"((?:[^"]|"")+)")\.""")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _SCAN_CONDITIONS = ("Index Cond", "Recheck Cond", "Filter")
 _JOIN_CONDITIONS = ("Hash Cond", "Merge Cond", "Join Filter")

@@ -1,5 +1,6 @@
 """Statements that a block of code sent to a database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,20 +9,23 @@ from perfkit.model.location import CodeLocation
 
 @dataclass(frozen=True, slots=True)
 class QuerySpan:
-    """One statement, without the values that were bound to it.
+    """One statement, without the values that were bound to it unless those were asked for.
 
     The names follow OpenTelemetry's `db.*` conventions.
 
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
     different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
     rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot be
-    told. `loop_id` is equal for all statements that one activation of one loop sent, and `loop_site` is that
-    loop's line. `relationship` is the ORM attribute whose access sent the statement, for example
-    `User.posts`; `column_load` names the columns that a single object was loaded again for, and
+    told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None` where
+    it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
+    `loop_site` is that loop's line. `relationship` is the ORM attribute whose access sent the statement, for
+    example `User.posts`; `column_load` names the columns that a single object was loaded again for, and
     `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements with
     the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
     `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
-    the block began is `is_background`.
+    the block began is `is_background`: those are in `Trace.background_queries` only. `parameters` are the
+    bound values as text, each cut at 100 characters, only where the person asked for them
+    (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
     query_text: str
@@ -49,11 +53,17 @@ class QuerySpan:
     connection_id: int = 0
     is_background: bool = False
     parameter_count: int | None = None
+    parameters: tuple[str, ...] | None = None
+    returned_bytes: int | None = None
 
     @property
     def end_ms(self) -> float:
         """When the statement ended, in milliseconds after the start of the block."""
         return self.start_ms + self.duration_ms
+
+
+# A statement with its number in the trace.
+Member = tuple[int, QuerySpan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,16 @@ class QueryGroup:
         rows = [span.returned_rows for span in self.spans] + [total.returned_rows for total in self.totals]
         return None if None in rows else sum(row for row in rows if row is not None)
 
+    @property
+    def returned_bytes(self) -> int | None:
+        """The size of their rows together, from the width of those that is known; `None` where none is."""
+        sized = [span for span in self.spans if span.returned_bytes is not None and span.returned_rows]
+        rows = self.returned_rows
+        if not sized or rows is None:
+            return None
+        width = sum(span.returned_bytes or 0 for span in sized) / sum(s.returned_rows or 0 for s in sized)
+        return round(width * rows)
+
 
 def group_queries(
     spans: tuple[QuerySpan, ...], totals: tuple[QueryTotals, ...] = ()
@@ -142,7 +162,7 @@ def group_queries(
     return tuple(sorted(groups, key=lambda group: -group.total_ms))
 
 
-def busy_ms(spans: tuple[QuerySpan, ...]) -> float:
+def busy_ms(spans: Iterable[QuerySpan]) -> float:
     """Time during which at least one statement was under way: the union of intervals, not their sum.
 
     Args:
@@ -151,11 +171,17 @@ def busy_ms(spans: tuple[QuerySpan, ...]) -> float:
     Returns:
         Milliseconds. Statements that overlap count once (the way Sentry's span time is computed).
     """
-    total = 0.0
-    covered_until = 0.0
-    for span in sorted(spans, key=lambda span: span.start_ms):
-        start = max(span.start_ms, covered_until)
-        if span.end_ms > start:
-            total += span.end_ms - start
-            covered_until = span.end_ms
+    return covered_ms((span.start_ms, span.end_ms) for span in spans)
+
+
+def covered_ms(intervals: Iterable[tuple[float, float]]) -> float:
+    """Time that at least one of these intervals covers, in milliseconds.
+
+    Args:
+        intervals: start and end of each, in milliseconds, in any order.
+    """
+    total = covered_until = 0.0
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, covered_until))
+        covered_until = max(covered_until, end)
     return total

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-AttemptKind = Literal["index", "statistics", "setting"]
+AttemptKind = Literal["index", "statistics", "setting", "rewrite"]
 
 
 class ProofVerdict(StrEnum):
-    """What an attempt showed. What was not tried is rejected, and says why."""
+    """What an attempt showed. What was not tried is rejected, and says why.
+
+    `EXPECTED` is what the planner says of an index that was not built; it is no proof.
+    """
 
     PROVED = "proved"
+    EXPECTED = "planner would"
     NO_HELP = "no help"
     INCONCLUSIVE = "inconclusive"
     REJECTED = "rejected"
@@ -40,7 +44,8 @@ class Attempt:
     """One thing that was tried, or that was not and why.
 
     `statement` is what to paste where it helped. `nodes` are the numbers of the plan's nodes that it is for.
-    `write_share` is an estimate: how many bytes more each new row writes, as a share of the row.
+    `write_share` is an estimate: how many bytes more each new row writes, as a share of the row. `costs` are
+    the planner's for the statement without it and with it, where it was only asked.
     """
 
     kind: AttemptKind
@@ -54,6 +59,7 @@ class Attempt:
     build_ms: float | None = None
     size_bytes: int | None = None
     write_share: float | None = None
+    costs: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,8 @@ class TriedTable:
 class Proof:
     """Everything that was tried for `Trace.plans[plan]`, best first.
 
-    `base` are the runs without any change, `None` where it came to none: `refusal` says why and what to do.
+    `base` are the runs without any change, `None` where it came to none. `refusal` says why nothing was
+    changed, and what to do; what needs no change to the database may have been tried all the same.
     """
 
     plan: int

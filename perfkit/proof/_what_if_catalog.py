@@ -12,23 +12,33 @@ from perfkit.model.sql_names import quoted
 # Every database that perfkit.lab makes carries this at the start of its comment.
 _LAB_MARK = '{"perfkit"'
 _IS_LAB = """
-SELECT starts_with(coalesce(shobj_description(oid, 'pg_database'), ''), %(mark)s), pg_is_in_recovery()
+SELECT starts_with(coalesce(shobj_description(oid, 'pg_database'), ''), %(mark)s), pg_is_in_recovery(),
+       (SELECT quote_ident(nspname) FROM pg_catalog.pg_extension e
+        JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'pg_trgm'),
+       (SELECT quote_ident(nspname) FROM pg_catalog.pg_extension e
+        JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'hypopg')
 FROM pg_catalog.pg_database WHERE datname = current_database()
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whether this is a database of perfkit's lab, and whether it can only be read."""
+    """Whether this is a database of perfkit's lab, and whether it can only be read.
+
+    `trigrams` and `hypopg` are the schemas of the extensions pg_trgm and hypopg, as SQL wants them; `None`
+    where they are not installed.
+    """
 
     is_lab: bool
     is_replica: bool
+    trigrams: str | None = None
+    hypopg: str | None = None
 
 
 def server(connection: Connection) -> Server:
     """Ask what kind of server this is."""
     row = connection.exec_driver_sql(_IS_LAB, {"mark": _LAB_MARK}).one()
-    return Server(bool(row[0]), bool(row[1]))
+    return Server(bool(row[0]), bool(row[1]), row[2], row[3])
 
 
 def qualified(scan: PlanNode) -> str:

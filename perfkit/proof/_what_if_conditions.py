@@ -53,8 +53,8 @@ def join_columns(scan: PlanNode, condition: object) -> tuple[str, ...]:
 def expressions(scan: PlanNode) -> tuple[Expression, ...]:
     """The conditions of a scan's filter that a plain index on columns cannot answer."""
     text = scan.attributes.get("Filter")
-    tree = _parsed(_VALUES.sub(_readable, text)) if isinstance(text, str) else None
-    found = (_expression(item, scan) for item in _conjuncts(tree)) if tree is not None else ()
+    tree = parsed(_VALUES.sub(_readable, text)) if isinstance(text, str) else None
+    found = (_expression(item, scan) for item in conjuncts(tree)) if tree is not None else ()
     return tuple(item for item in found if item is not None)
 
 
@@ -63,7 +63,7 @@ def literals(statement: str, scan: PlanNode) -> dict[str, str]:
 
     Only what stands in the text counts: a partial index cannot serve a value that is bound later.
     """
-    tree = _parsed(statement)
+    tree = parsed(statement)
     found: dict[str, set[str]] = {}
     for item in tree.find_all(exp.EQ, exp.Is) if tree is not None else ():
         column, value = item.this, item.expression
@@ -78,7 +78,7 @@ def literals(statement: str, scan: PlanNode) -> dict[str, str]:
 
 def named_columns(statement: str, columns: tuple[str, ...]) -> tuple[str, ...] | None:
     """Those of a table's columns that a statement names, `None` where it asks for all or cannot be read."""
-    tree = _parsed(statement)
+    tree = parsed(statement)
     if tree is None:
         return None
     stars = (star for star in tree.find_all(exp.Star) if not isinstance(star.parent, exp.Count))
@@ -90,7 +90,7 @@ def named_columns(statement: str, columns: tuple[str, ...]) -> tuple[str, ...] |
 
 def asked_order(statement: str, columns: tuple[str, ...]) -> tuple[SortColumn, ...]:
     """The plain columns of a table that a statement's ORDER BY begins with."""
-    tree = _parsed(statement)
+    tree = parsed(statement)
     order = tree.args.get("order") if tree is not None else None
     found: list[SortColumn] = []
     for item in order.expressions if order is not None else ():
@@ -100,7 +100,8 @@ def asked_order(statement: str, columns: tuple[str, ...]) -> tuple[SortColumn, .
     return tuple(found)
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The tree of SQL text, `None` where it cannot be read."""
     if len(text) > _MAX_CHARACTERS:
         return None
     try:
@@ -113,16 +114,18 @@ def _readable(match: re.Match[str]) -> str:
     return "$1" if match["value"] else match[0]
 
 
-def _conjuncts(tree: Any) -> Iterator[Any]:
-    tree = _bare(tree)
+def conjuncts(tree: Any) -> Iterator[Any]:
+    """The conditions that AND joins."""
+    tree = bare(tree)
     if isinstance(tree, exp.And):
-        yield from _conjuncts(tree.left)
-        yield from _conjuncts(tree.right)
+        yield from conjuncts(tree.left)
+        yield from conjuncts(tree.right)
     else:
         yield tree
 
 
-def _bare(tree: Any) -> Any:
+def bare(tree: Any) -> Any:
+    """What stands in the parentheses."""
     while isinstance(tree, exp.Paren):
         tree = tree.this
     return tree
@@ -134,25 +137,25 @@ def _expression(tree: Any, scan: PlanNode) -> Expression | None:
     if not isinstance(tree, (exp.EQ, *_RANGES)):
         return None
     for left, value in ((tree.this, tree.expression), (tree.expression, tree.this)):
-        own, side = _own_columns(left, scan), _bare(left)
-        if own and not _own_columns(value, scan) and not isinstance(side, exp.Column):
-            if isinstance(side, exp.Cast) and isinstance(_bare(side.this), exp.Column):
+        own, side = own_columns(left, scan), bare(left)
+        if own and not own_columns(value, scan) and not isinstance(side, exp.Column):
+            if isinstance(side, exp.Cast) and isinstance(bare(side.this), exp.Column):
                 return None if _is_text(side) else Expression("cast", _type(side), own)
             kind: ExpressionKind = "equality" if isinstance(tree, exp.EQ) else "range"
-            return None if _has_value(side) else Expression(kind, _written(side), own)
+            return None if _has_value(side) else Expression(kind, written(side), own)
     return None
 
 
 def _pattern(tree: Any, scan: PlanNode) -> Expression | None:
     """A pattern whose value is unknown may be a prefix: trying it will tell."""
-    column, pattern = _bare(tree.this), _bare(tree.expression)
-    column = _bare(column.this) if isinstance(column, exp.Cast) and _is_text(column) else column
-    pattern = _bare(pattern.this) if isinstance(pattern, exp.Cast) else pattern
-    if not isinstance(column, exp.Column) or not _own_columns(column, scan):
+    column, pattern = bare(tree.this), bare(tree.expression)
+    column = bare(column.this) if isinstance(column, exp.Cast) and _is_text(column) else column
+    pattern = bare(pattern.this) if isinstance(pattern, exp.Cast) else pattern
+    if not isinstance(column, exp.Column) or not own_columns(column, scan):
         return None
     open_start = isinstance(pattern, exp.Literal) and str(pattern.this)[:1] in ("%", "_", "")
     kind: ExpressionKind = "infix" if open_start or isinstance(tree, exp.ILike) else "prefix"
-    return Expression(kind, _written(column), (column.name,))
+    return Expression(kind, written(column), (column.name,))
 
 
 def _is_text(cast: Any) -> bool:
@@ -169,12 +172,13 @@ def _has_value(tree: Any) -> bool:
     return next(tree.find_all(exp.Parameter, exp.Placeholder), None) is not None
 
 
-def _own_columns(tree: Any, scan: PlanNode) -> tuple[str, ...]:
+def own_columns(tree: Any, scan: PlanNode) -> tuple[str, ...]:
+    """The columns of a scan's table in an expression."""
     names = (None, "", scan.alias, scan.relation_name)
     return tuple(dict.fromkeys(c.name for c in tree.find_all(exp.Column) if c.table in names))
 
 
-def _written(tree: Any) -> str:
+def written(tree: Any) -> str:
     """SQL of an expression without the table in front of its columns."""
     copy = tree.copy()
     for column in copy.find_all(exp.Column):

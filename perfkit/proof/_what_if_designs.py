@@ -37,7 +37,8 @@ class Key:
 class Design:
     """One thing to try. `rejection` says why it is not worth it; then it is only reported.
 
-    `statements` are run in the transaction, `paste` is what the person would run.
+    `statements` are run in the transaction, `paste` is what the person would run. `note` is said of it
+    whatever the trial shows.
     """
 
     kind: AttemptKind
@@ -48,6 +49,7 @@ class Design:
     nodes: tuple[int, ...]
     relation: str
     rejection: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,18 @@ class IndexDesign(Design):
     equal: int = 0
     share: float = 1.0
     name: str = ""
+    method: str = "btree"
 
     @property
     def write_share(self) -> float | None:
         """Bytes that each new row writes more, as a share of the row: an estimate.
 
         (8 + widths of the index) / (27 + widths of the row), times the share of the rows that the index
-        holds: 8 bytes are an index entry's header, 27 a row's (pganalyze, index write overhead).
+        holds: 8 bytes are an index entry's header, 27 a row's (pganalyze, index write overhead). Of a GIN
+        index it is unknown: a row has as many entries as there are words or keys in its value. So it is where
+        nobody has counted the width of a row.
         """
-        if self.table is None:
+        if self.table is None or self.method != "btree" or not self.table.row_bytes:
             return None
         parts = [*(key.text for key in self.keys), *self.include]
         width = sum(self.table.widths.get(unquoted(part), _EXPRESSION_BYTES) for part in parts)
@@ -89,6 +94,7 @@ def index_design(
     include: tuple[str, ...] = (),
     predicate: str | None = None,
     expression_columns: tuple[str, ...] = (),
+    method: str = "btree",
 ) -> IndexDesign:
     """Write an index down as SQL.
 
@@ -101,8 +107,10 @@ def index_design(
         include: columns that are only carried along.
         predicate: of a partial index.
         expression_columns: columns that expressions among the keys are made of.
+        method: `btree` or `gin`.
     """
     body = f"({', '.join(key.sql for key in keys)})"
+    body = body if method == "btree" else f"USING {method} {body}"
     body += f" INCLUDE ({', '.join(include)})" if include else ""
     body += f" WHERE {predicate}" if predicate else ""
     name = f"perfkit_what_if_{secrets.token_hex(4)}"
@@ -113,11 +121,12 @@ def index_design(
         # section 6). Statistics on the expression itself leave the table's counters for autovacuum alone.
         statements += [f"CREATE STATISTICS {name}_s ON ({text}) FROM {table.name}" for text in texts[:1]]
         statements.append(f"ANALYZE {table.name} ({', '.join(map(quoted, expression_columns))})")
-    shown = table.name.removeprefix("public.")
+    shown = table.shown_name
     paste = f"CREATE INDEX CONCURRENTLY ON {shown} {body};" + (f"\nANALYZE {shown};" if texts else "")
     return IndexDesign(
         "index", f"{shown} {body}", tuple(statements), paste, scan, nodes, shown,
         table=table, keys=tuple(keys), include=include, predicate=predicate, equal=equal, name=name,
+        method=method,
     )  # fmt: skip
 
 
@@ -133,7 +142,11 @@ def existing(design: IndexDesign) -> Index | None:
 
 
 def _covers(index: Index, design: IndexDesign) -> bool:
-    if index.method != "btree" or (index.predicate and not design.predicate):
+    if index.method != design.method:
+        return False
+    if design.method == "gin":
+        return index.predicate is None and any(_answers(index, key) for key in design.keys)
+    if index.predicate and not design.predicate:
         return False
     if index.predicate and _plain(index.predicate) != _plain(design.predicate or ""):
         return False
@@ -144,6 +157,13 @@ def _covers(index: Index, design: IndexDesign) -> bool:
     same = set(found[: design.equal]) == set(wanted[: design.equal])
     has_all = {_plain(name) for name in design.include} <= set(map(_plain, [*index.include, *index.keys]))
     return same and has_all and found[design.equal :] == wanted[design.equal :] and _same_order(index, design)
+
+
+def _answers(index: Index, key: Key) -> bool:
+    """Whether a GIN index holds this key; the default class for JSON knows all that the smaller one knows."""
+    classes = {key.opclass.rpartition(".")[2], "" if key.opclass == "jsonb_path_ops" else key.opclass}
+    found = zip(map(_plain, index.keys), index.opclasses, strict=True)
+    return any(text == _plain(key.text) and opclass in classes for text, opclass in found)
 
 
 def _same_order(index: Index, design: IndexDesign) -> bool:

@@ -12,13 +12,14 @@ from perfkit.model.plan import Plan
 from perfkit.model.what_if import Runs
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof._what_if_designs import Design, IndexDesign
+from perfkit.proof._what_if_times import RUNS
 
-RUNS = 3
 # Waiting for a lock blocks all who come after (reference notes on EXPLAIN, section 7: 1 to 2 s).
 LOCK_TIMEOUT_MS = 2_000
 # Within it, a million rows are indexed a hundred times over; the writes of others wait as long.
 BUILD_TIMEOUT_MS = 60_000
 _SAVEPOINT = "perfkit_what_if"
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _IDLE = 0
 
 Explainer = Callable[[], Plan]
@@ -60,7 +61,7 @@ def run_base(connection: Connection, explain: Explainer) -> Outcome:
     """
     with rolled_back(connection):
         try:
-            return _measured(explain)
+            return measured(explain)
         except UntriedError as error:
             raise ProofRefusedError(str(error)) from None
 
@@ -82,7 +83,7 @@ def run_trial(connection: Connection, explain: Explainer, design: Design) -> Out
     """
     with rolled_back(connection):
         build_ms = _build(connection, design)
-        outcome = _measured(explain)
+        outcome = measured(explain)
         if not isinstance(design, IndexDesign):
             return outcome
         return Outcome(
@@ -106,7 +107,21 @@ def _build(connection: Connection, design: Design) -> float:
     return (perf_counter() - start) * 1000
 
 
-def _measured(explain: Explainer) -> Outcome:
+def blocks_of(plan: Plan) -> int:
+    """The blocks that a plan's execution read from PostgreSQL's cache or from disk."""
+    return plan.root.buffers.shared
+
+
+def measured(explain: Explainer, blocks: Callable[[Plan], int] = blocks_of) -> Outcome:
+    """Execute a statement three times.
+
+    Args:
+        explain: executes it and returns its plan.
+        blocks: how many blocks such a plan has read.
+
+    Raises:
+        UntriedError: if it cannot be measured.
+    """
     plans = []
     for _ in range(RUNS):
         try:
@@ -119,13 +134,13 @@ def _measured(explain: Explainer) -> Outcome:
             raise UntriedError(plan.notes[-1] if plan.notes else "Not measured: it was not executed.")
         plans.append(plan)
     times = tuple(plan.duration_ms or 0.0 for plan in plans)
-    return Outcome(Runs(times, tuple(plan.root.buffers.shared for plan in plans)), plans[-1])
+    return Outcome(Runs(times, tuple(map(blocks, plans))), plans[-1])
 
 
 def _reason(error: DBAPIError, relation: str) -> UntriedError | UnsuitableError:
     state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
     if error.connection_invalidated:
-        return UntriedError("The connection was lost; the server has undone everything by itself.")
+        return UntriedError(LOST)
     known = {
         "55P03": f"Another session changes {relation}; it did not pause within {LOCK_TIMEOUT_MS // 1000} s.",
         "57014": f"Building it took more than {BUILD_TIMEOUT_MS // 1000} s, so it was cancelled.",
@@ -145,14 +160,18 @@ def _reason(error: DBAPIError, relation: str) -> UntriedError | UnsuitableError:
 
 
 @contextmanager
-def rolled_back(connection: Connection) -> Iterator[None]:
+def rolled_back(connection: Connection, *, is_snapshot: bool = False) -> Iterator[None]:
     """A transaction with time limits; its end undoes everything, also after errors and interrupts.
+
+    Args:
+        connection: without an open transaction.
+        is_snapshot: that all statements see the same data, and none may write.
 
     Raises:
         ProofRefusedError: if a transaction is open already, or none can be begun.
     """
     try:
-        is_explicit = _begin(connection)
+        is_explicit = _begin(connection, _SNAPSHOT if is_snapshot else None)
     except SQLAlchemyError as error:
         # Whether BEGIN arrived is not known; closed, the server undoes everything by itself.
         connection.invalidate()
@@ -167,7 +186,7 @@ def rolled_back(connection: Connection) -> Iterator[None]:
         _end(connection, is_explicit)
 
 
-def _begin(connection: Connection) -> bool:
+def _begin(connection: Connection, characteristics: str | None) -> bool:
     """Begin; true where the driver commits each statement, so that BEGIN had to be sent.
 
     The savepoint is the proof that a transaction is open: without one PostgreSQL refuses it.
@@ -180,10 +199,13 @@ def _begin(connection: Connection) -> bool:
     is_explicit = bool(getattr(driver_connection, "autocommit", False))
     if is_explicit:
         execute(connection, "BEGIN")
+    if characteristics:
+        execute(connection, characteristics)
     execute(connection, f"SAVEPOINT {_SAVEPOINT}")
     return is_explicit
 
 
+LOST = "The connection was lost; the server has undone everything by itself."
 OPEN_TRANSACTION = (
     "The connection has an open transaction, and a proof would hold its locks until that ends. "
     "Commit or roll it back first, or give the engine."

@@ -1,20 +1,26 @@
 """What an attempt showed, and which one is best."""
 
 import math
+from dataclasses import replace
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_savings import MIN_SAVING_MS
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
+from perfkit.proof import _what_if_times as times
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_trial import Outcome
 
-# Less than a tenth saved is not worth an index that every write pays for.
-MIN_SAVED_SHARE = 0.1
 # Blocks from memory take no time that shows, so a proof on a warm server says nothing about a cold one.
 MANY_TIMES_BLOCKS, MANY_MORE_BLOCKS = 4, 1_000
 # Times this close are one time to the ranking: then blocks decide, which do not waver, then the size.
 _SAME_TIME_FACTOR, _SHORTEST_MS = 1.25, 0.1
-_RANKS = (ProofVerdict.PROVED, ProofVerdict.INCONCLUSIVE, ProofVerdict.NO_HELP, ProofVerdict.REJECTED)
+_RANKS = (
+    ProofVerdict.PROVED,
+    ProofVerdict.EXPECTED,
+    ProofVerdict.INCONCLUSIVE,
+    ProofVerdict.NO_HELP,
+    ProofVerdict.REJECTED,
+)
 
 
 def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
@@ -29,13 +35,24 @@ def judged(design: Design, base: Runs, outcome: Outcome) -> Attempt:
     return _attempt(design, verdict, reason, outcome)
 
 
+def is_open(design: Design, base: Runs, outcome: Outcome) -> bool:
+    """Whether the times so far leave open what more runs could show."""
+    is_used = not isinstance(design, IndexDesign) or uses(outcome.plan, design.name)
+    return is_used and base.median_ms >= MIN_SAVING_MS and times.is_open(base, outcome.runs)
+
+
 def untried(design: Design, verdict: ProofVerdict, reason: str) -> Attempt:
     """An attempt that came to no result."""
     return _attempt(design, verdict, reason, None)
 
 
+def expected(design: Design, reason: str, costs: tuple[float, float]) -> Attempt:
+    """An attempt of which only the planner was asked."""
+    return replace(_attempt(design, ProofVerdict.EXPECTED, reason, None), costs=costs)
+
+
 def ranked(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """Best first: what was proved, by time, then blocks, then size."""
+    """Best first: what was proved, by time, then blocks, then size; what was only asked, by cost."""
     return tuple(sorted(attempts, key=_rank))
 
 
@@ -57,8 +74,8 @@ def _attempt(design: Design, verdict: ProofVerdict, reason: str, outcome: Outcom
 
 
 def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict, str]:
-    note = ""
-    if isinstance(design, IndexDesign) and not _uses(outcome.plan, design.name):
+    note = design.note
+    if isinstance(design, IndexDesign) and not uses(outcome.plan, design.name):
         if outcome.must_wait:
             return ProofVerdict.INCONCLUSIVE, (
                 "An older transaction is open on this server; until it ends, a new index may not be used. "
@@ -71,19 +88,22 @@ def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict
 
 
 def _compared(base: Runs, runs: Runs, note: str) -> tuple[ProofVerdict, str]:
-    """Proved means a tenth faster, and the slowest run with it faster than the fastest without."""
-    saved = 1 - runs.median_ms / base.median_ms if base.median_ms else 0.0
-    if saved < MIN_SAVED_SHARE:
+    """Proved means a tenth faster beyond doubt, by the rule of `_what_if_times`."""
+    if times.saved_share(base, runs) < times.MIN_SAVED_SHARE:
         return ProofVerdict.NO_HELP, f"{note} The statement is no faster with it.".strip()
     if base.median_ms < MIN_SAVING_MS:
         words = "The statement is fast here already: with so little data this says nothing about more."
         return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
-    if max(runs.times_ms) >= min(base.times_ms):
-        return ProofVerdict.INCONCLUSIVE, f"{note} The times of the runs overlap.".strip()
+    if not times.is_faster(base, runs):
+        return ProofVerdict.INCONCLUSIVE, f"{note} {_overlap(runs)}".strip()
     if _reads_much_more(base, runs):
         words = "Faster here, where the blocks were in memory, but it reads far more of them."
         return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
     return ProofVerdict.PROVED, note
+
+
+def _overlap(runs: Runs) -> str:
+    return f"The times overlap, also in {len(runs.times_ms)} runs: this machine is busy. Try again later."
 
 
 def _reads_much_more(base: Runs, runs: Runs) -> bool:
@@ -92,15 +112,14 @@ def _reads_much_more(base: Runs, runs: Runs) -> bool:
     return more >= MANY_MORE_BLOCKS and runs.median_blocks >= MANY_TIMES_BLOCKS * base.median_blocks
 
 
-def _uses(plan: Plan, index_name: str) -> bool:
+def uses(plan: Plan, index_name: str) -> bool:
+    """Whether a plan reads an index of this name."""
     return any(node.index_name == index_name for node in plan.nodes())
 
 
 def _estimate(scan: PlanNode, plan: Plan) -> str:
     """What is expected now, of the same table in the new plan."""
-    same = [
-        node for node in plan.nodes() if (node.relation_name, node.alias) == (scan.relation_name, scan.alias)
-    ]
+    same = [node for node in plan.nodes() if _is_same(node, scan)]
     if not same:
         return ""
     now = same[0]
@@ -110,9 +129,17 @@ def _estimate(scan: PlanNode, plan: Plan) -> str:
     )
 
 
+def _is_same(node: PlanNode, other: PlanNode) -> bool:
+    """The same table by the same name, or without a table the same groups."""
+    if other.relation_name:
+        return (node.relation_name, node.alias) == (other.relation_name, other.alias)
+    keys = other.attributes.get("Group Key")
+    return bool(keys) and node.attributes.get("Group Key") == keys
+
+
 def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
     runs = attempt.runs
     if runs is None:
-        return _RANKS.index(attempt.verdict), 0, 0, 0
+        return _RANKS.index(attempt.verdict), round(attempt.costs[1]) if attempt.costs else 0, 0, 0
     time = round(math.log(max(runs.median_ms, _SHORTEST_MS), _SAME_TIME_FACTOR))
     return _RANKS.index(attempt.verdict), time, runs.median_blocks, attempt.size_bytes or 0

@@ -6,22 +6,26 @@ perfkit's lab are touched only when the person says so.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.catalog import Table
 from perfkit.model.plan import Plan
-from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs, TriedTable
+from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
+from perfkit.proof._what_if_attempts import RolledBack, attempt_all
 from perfkit.proof._what_if_candidates import index_designs
 from perfkit.proof._what_if_designs import Design, IndexDesign
-from perfkit.proof._what_if_planner import memory_designs, statistics_designs
+from perfkit.proof._what_if_hypothetical import SAID_BY, ask_planner
+from perfkit.proof._what_if_rewrite import Rewrite, Rows, try_rewrite
+from perfkit.proof._what_if_settings import setting_designs
+from perfkit.proof._what_if_statistics import statistics_designs
 
-__all__ = ["MAX_TABLE_BYTES", "prove"]
+__all__ = ["MAX_TABLE_BYTES", "Rewrite", "Rows", "prove"]
 
 # An index on more takes long enough for the writes of others to queue up behind it.
 MAX_TABLE_BYTES = 1_000_000_000
@@ -31,7 +35,14 @@ _CONFIRM = "confirm=True (in a cell: %%explain --prove --yes)"
 
 
 def prove(
-    connection: Connection, plan: Plan, explain: trial.Explainer, *, number: int = 0, confirmed: bool = False
+    connection: Connection,
+    plan: Plan,
+    explain: trial.Explainer,
+    *,
+    number: int = 0,
+    confirmed: bool = False,
+    planned: trial.Explainer | None = None,
+    rewrite: Rewrite | None = None,
 ) -> Proof:
     """Try what could make a statement faster; nothing of it stays.
 
@@ -42,52 +53,90 @@ def prove(
             within transactions that are rolled back.
         number: of the plan in its trace.
         confirmed: that the server need not be perfkit's lab, and tables may be larger than 1 GB.
+        planned: returns the statement's plan on this connection without executing it. Where indexes may not
+            be built, the planner is asked about them, if the server has the extension hypopg.
+        rewrite: another statement for the same result; it only reads, so it needs no consent.
 
     Returns:
-        What was tried, best first; `Proof.refusal` says why nothing was, where nothing was.
+        What was tried, best first; `Proof.refusal` says why nothing was changed, where nothing was.
     """
     try:
-        return _proved(connection, plan, explain, number, confirmed)
+        return _proved(_Task(connection, plan, explain, planned, rewrite, number, confirmed))
     except trial.ProofRefusedError as error:
         return Proof(number, refusal=str(error))
     except SQLAlchemyError as error:
         if connection.invalidated:
-            return Proof(
-                number, refusal="The connection was lost; the server has undone everything by itself."
-            )
+            return Proof(number, refusal=trial.LOST)
         return Proof(number, refusal=f"The database refused to be asked ({type(error).__name__}).")
 
 
-def _proved(
-    connection: Connection, plan: Plan, explain: trial.Explainer, number: int, confirmed: bool
-) -> Proof:
-    if not plan.analyzed:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What `prove` was given."""
+
+    connection: Connection
+    plan: Plan
+    explain: trial.Explainer
+    planned: trial.Explainer | None
+    rewrite: Rewrite | None
+    number: int
+    confirmed: bool
+
+
+def _proved(task: _Task) -> Proof:
+    if not task.plan.analyzed:
         return Proof(
-            number, refusal="Only a statement that was executed can be timed; this one was planned only."
+            task.number, refusal="Only a statement that was executed can be timed; this one was planned only."
         )
-    designs, tables, server = _designs(connection, plan)
+    designs, tables, server = _designs(task.connection, task.plan)
     wanted = [design for design in designs if design.rejection is None]
     tried = _tables(wanted, tables)
-    refusal = _refusal(server, wanted, tried, confirmed)
+    refusal = _refusal(server, wanted, tried, task.confirmed)
+    rejected = [_rejected(design) for design in designs if design.rejection and not refusal]
     if refusal:
-        return Proof(number, tables=tried, refusal=refusal)
-    rejected = [_rejected(design) for design in designs if design.rejection]
-    if not wanted:
-        note = "Nothing to try: " + ("see why below." if rejected else _nothing(plan))
-        return Proof(number, None, tuple(rejected), tried, (note,))
-    base = trial.run_base(connection, explain).runs
-    attempts, notes = _attempts(connection, explain, wanted, base)
-    return Proof(
-        number, base, verdict.ranked([*attempts, *rejected]), tried, (*notes, *_remarks(wanted, tried))
+        asked, notes = _asked(task, server, wanted)
+        return _with_measured(task, Proof(task.number, None, asked, tried, notes, refusal), [])
+    if not (wanted or task.rewrite):
+        note = "Nothing to try: " + ("see why below." if rejected else _nothing(task.plan))
+        return Proof(task.number, None, tuple(rejected), tried, (note,))
+    return _with_measured(task, Proof(task.number, None, tuple(rejected), tried), wanted)
+
+
+def _with_measured(task: _Task, proof: Proof, wanted: list[Design]) -> Proof:
+    """The proof with all that is executed: the designs that may be tried, and the rewritten statement."""
+    if not (wanted or task.rewrite):
+        return proof
+    connection = task.connection
+    trials = RolledBack(connection, task.explain, task.explain)
+    attempts, base = attempt_all(trials, wanted, trials.run_base().runs)
+    if task.rewrite and not connection.invalidated:
+        more, base = try_rewrite(connection, task.plan, task.explain, task.rewrite, base)
+        attempts += more
+    lost = (trial.LOST,) if connection.invalidated else ()
+    return replace(
+        proof,
+        base=base,
+        attempts=verdict.ranked([*attempts, *proof.attempts]),
+        notes=(*proof.notes, *lost, *_remarks(wanted, proof.tables)),
     )
+
+
+def _asked(
+    task: _Task, server: catalog.Server, wanted: list[Design]
+) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
+    """What the planner says of the indexes that may not be built, where it can be asked."""
+    if server.hypopg is None or task.planned is None:
+        return (), ()
+    attempts = ask_planner(task.connection, task.planned, wanted, server.hypopg)
+    return verdict.ranked(attempts), (SAID_BY,) if attempts else ()
 
 
 def _designs(connection: Connection, plan: Plan) -> tuple[list[Design], dict[str, Table], catalog.Server]:
     with trial.rolled_back(connection):
         server = catalog.server(connection)
     tables = {table.shown_name: table for table in plan.tables}
-    indexes = index_designs(plan, plan.table_of)
-    others = [*statistics_designs(plan), *memory_designs(plan)]
+    indexes = index_designs(plan, plan.table_of, trigrams=server.trigrams)
+    others = [*statistics_designs(plan), *setting_designs(plan, indexes)]
     shared = (_with_share(connection, design) for design in indexes)
     return [*(design for design in shared if design is not None), *others], tables, server
 
@@ -155,28 +204,13 @@ def _nothing(plan: Plan) -> str:
     )
 
 
-def _attempts(
-    connection: Connection, explain: trial.Explainer, designs: list[Design], base: Runs
-) -> tuple[list[Attempt], list[str]]:
-    """Each in a transaction of its own; when the connection is lost, the rest is not tried."""
-    attempts: list[Attempt] = []
-    for design in designs:
-        if connection.invalidated:
-            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, "Not tried any more."))
-            continue
-        try:
-            outcome = trial.run_trial(connection, explain, design)
-            attempts.append(verdict.judged(design, base, outcome))
-        except trial.UntriedError as error:
-            attempts.append(verdict.untried(design, ProofVerdict.INCONCLUSIVE, str(error)))
-        except trial.UnsuitableError as error:
-            attempts.append(verdict.untried(design, ProofVerdict.REJECTED, str(error)))
-    notes = ["The connection was lost; the server has undone everything by itself."]
-    return attempts, notes if connection.invalidated else []
-
-
 def _remarks(designs: list[Design], tables: tuple[TriedTable, ...]) -> tuple[str, ...]:
-    times = "All of it was rolled back. Times and blocks are medians of three executions, with a warm cache."
+    times = (
+        "All of it was rolled back. Times and blocks are medians of three executions, or of up to nine where "
+        "three did not decide, with a warm cache."
+    )
+    if not designs:
+        return (times,)
     if any(isinstance(design, IndexDesign) for design in designs):
         times += " Writes are an estimate: bytes written more for each new row."
     if not tables:

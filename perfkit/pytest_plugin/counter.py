@@ -17,7 +17,11 @@ class StatementCount(int):
 
 
 class QueryCounter:
-    """Every statement that the test has sent so far."""
+    """Every statement that the test has sent so far.
+
+    Statements of tasks and threads that were at work before it began counting are not the test's: they are
+    in no count and break no budget.
+    """
 
     def __init__(self) -> None:
         self._collector = self._started()

@@ -58,6 +58,9 @@ def trace_of(log: QueryLog) -> Trace:
         notes=log.notes,
         more_queries=log.more,
         more_transactions=log.more_transactions,
+        background_queries=log.background,
+        more_background_queries=log.more_background,
+        stalled_ms=log.stalled_ms,
     )
 
 

@@ -28,6 +28,7 @@ _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _OWN_COLOURS = re.compile(r"(?:^|[;{\s\"'])(?:background(?:-color)?|color):(?!\s*(?:inherit|transparent))")
 _CARD = re.compile(r'\s*<div [^>]*data-perfkit="card"')
 SNAKEVIZ = 'iframe[data-perfkit="snakeviz"]'
+_NOTEBOOKS_ALONE = '[data-perfkit="untrusted"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def _mend(soup: BeautifulSoup, label: str) -> None:
     _mend_tables(soup, label)
     for picture in soup.select("img:not([alt])"):
         picture["alt"] = f"Picture in {label}"
+    for remark in soup.select(_NOTEBOOKS_ALONE):
+        remark.decompose()
     for frame in soup.select(SNAKEVIZ):
         # SnakeViz cannot draw into a frame as narrow as a phone; it scrolls in one that it can draw into.
         _make_scrollable(

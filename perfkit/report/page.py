@@ -31,7 +31,10 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output; `kind` is html, stream, stderr, picture, math or error. `paper` asks for a white ground."""
+    """One output; `paper` asks for a white ground.
+
+    `kind` is html, stream, stderr, picture, math or error; `html card` has a frame of its own.
+    """
 
     kind: str
     markup: Markup
@@ -176,7 +179,9 @@ def _rich_output(data: Mapping[str, Any], label: str) -> _Shown | None:
     """The richest form that a page without requests and foreign scripts can show."""
     if "text/html" in data:
         markup = _text(data["text/html"])
-        ours = any(mime.startswith("application/vnd.perfkit.") for mime in data) or is_card(markup)
+        if is_card(markup):
+            return tidy_output(markup, label), "html card", False
+        ours = any(mime.startswith("application/vnd.perfkit.") for mime in data)
         return tidy_output(markup, label), "html", not ours and has_own_colours(markup)
     return _markdown_or_picture(data, label) or _plain(data)
 

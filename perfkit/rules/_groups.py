@@ -1,14 +1,14 @@
 """Statements that belong together: by shape and line, by loop, by connection and transaction."""
 
-import bisect
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from perfkit.model.connection import ConnectionUse, PoolActivity, TransactionEvent
+from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.location import CodeLocation
-from perfkit.model.query import QuerySpan
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._statements import (
     holds_connection_on_purpose,
@@ -17,8 +17,6 @@ from perfkit.rules._statements import (
     is_write,
     takes_lock,
 )
-
-Member = tuple[int, QuerySpan]
 
 # A pattern of 2 to 8 statements that comes at least three times (Sentry's M+N+1 detector).
 MIN_ROUNDS = 3
@@ -178,27 +176,6 @@ class Transaction:
         return any(is_write(s) or takes_lock(s) for _, s in self.members if s.start_ms < time_ms)
 
 
-class ConnectionTimes:
-    """The statements of each connection, in the order of time."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._members: dict[int, list[Member]] = {}
-        for index, span in enumerate(trace.queries or ()):
-            self._members.setdefault(span.connection_id, []).append((index, span))
-        for members in self._members.values():
-            members.sort(key=_start)
-
-    def between(self, connection_id: int, start_ms: float, end_ms: float) -> list[Member]:
-        """The statements that began on a connection in this time."""
-        members = self._members.get(connection_id, [])
-        first = bisect.bisect_left(members, start_ms, key=_start)
-        return members[first : bisect.bisect_left(members, end_ms, key=_start)]
-
-
-def _start(member: Member) -> float:
-    return member[1].start_ms
-
-
 def transactions_of(trace: Trace) -> Iterator[Transaction]:
     """The transactions of a block that sent statements, by connection."""
     times = ConnectionTimes(trace)
@@ -247,15 +224,6 @@ def pauses(members: Iterable[Member], end_ms: float, min_ms: float) -> list[Paus
     return found
 
 
-def overlap_ms(intervals: Iterable[tuple[float, float]]) -> float:
-    """Time that at least one of these intervals covers, in milliseconds."""
-    total = covered_until = 0.0
-    for start, end in sorted(intervals):
-        total += max(0.0, end - max(start, covered_until))
-        covered_until = max(covered_until, end)
-    return total
-
-
 def idle_transactions(
     trace: Trace,
     *,
@@ -283,7 +251,8 @@ def idle_ms_of_loan(use: ConnectionUse, times: ConnectionTimes, end_ms: float) -
     if not members:
         return None
     before_first = members[0][1].start_ms - start_ms
-    return before_first + sum(pause.duration_ms for pause in pauses(members, end_ms, 0.0))
+    pauses_ms = sum(pause.duration_ms for pause in pauses(members, end_ms, 0.0))
+    return max(0.0, before_first + pauses_ms - times.framing_ms(use.connection_id, start_ms, end_ms))
 
 
 def waits_of(activity: PoolActivity, pool_id: int) -> list[tuple[float, float]]:

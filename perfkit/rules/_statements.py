@@ -30,6 +30,8 @@ _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _COLLECTION = _Pattern(r"\bWHERE\s+\?(::[\w ]+)?\s*=")
 _EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*([\w.\"]+))")
 _CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
+_COUNT = _Pattern(r"^\s*SELECT\s+count\s*\(")
+_LIMIT = _Pattern(r"\bLIMIT\b")
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
 _HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
@@ -109,3 +111,18 @@ def key_column(span: QuerySpan) -> str | None:
 def loads_collection(span: QuerySpan) -> bool:
     """Whether a lazy load reads many rows: SQLAlchemy writes `? = child.parent_id` for those."""
     return _COLLECTION.found(span.query_text)
+
+
+def is_count(span: QuerySpan) -> bool:
+    """Whether it counts rows."""
+    return _COUNT.found(span.query_text)
+
+
+def django_option(span: QuerySpan) -> str:
+    """How Django loads the relation of a lazy load together with its owners.
+
+    Django reads a single object with a LIMIT, to tell that there is no second; a collection without.
+    """
+    name = (span.relationship or "").rpartition(".")[2]
+    method = "select_related" if _LIMIT.found(span.query_text) else "prefetch_related"
+    return f'{method}("{name}")'

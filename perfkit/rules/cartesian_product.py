@@ -30,9 +30,10 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import query, trace, unmeasured
 from perfkit.model.finding import Finding
+from perfkit.model.query import Member
 from perfkit.model.sql_joins import read_joins
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import Member, by_shape_and_line, indexes_of, spans_of
+from perfkit.rules._groups import by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_catalogue, is_read
 

@@ -38,17 +38,17 @@ from typing import Any
 
 from perfkit.model.builders import loan, pool, query, trace, unmeasured
 from perfkit.model.connection import ConnectionUse, PoolActivity, TransactionEvent
+from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.finding import Finding
 from perfkit.model.location import CodeLocation
+from perfkit.model.query import covered_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
-    ConnectionTimes,
     Pause,
     Transaction,
     idle_ms_of_loan,
     idle_transactions,
     loan_end_ms,
-    overlap_ms,
     waits_of,
 )
 from perfkit.rules._rule import Rule, severity_of
@@ -77,7 +77,8 @@ def connection_held_idle(
     lines: dict[CodeLocation | None, list[Idle]] = {}
     for use in trace.pool.uses:
         end_ms = loan_end_ms(use, trace)
-        idle_ms = None if use.acquired_ms is None else idle_ms_of_loan(use, times, end_ms)
+        is_own = use.acquired_ms is not None and not use.is_background
+        idle_ms = idle_ms_of_loan(use, times, end_ms) if is_own else None
         held_ms = end_ms - (use.acquired_ms or 0.0)
         if idle_ms is None or idle_ms < max(min_idle_ms, min_idle_share * held_ms):
             continue
@@ -117,7 +118,7 @@ def _waited_ms(trace: Trace, waits: dict[int, list[tuple[float, float]]], idle: 
         for start, end in waits.get(use.pool_id, ()):
             if start < end_ms and end > start_ms:
                 found.append((max(start, start_ms), min(end, end_ms)))
-    return overlap_ms(found)
+    return covered_ms(found)
 
 
 def _locked_ms(trace: Trace, locked: list[tuple[Transaction, list[Pause]]], idle: list[Idle]) -> float:

@@ -67,7 +67,7 @@ def connection_per_query(trace: Trace, *, min_connects: int = 5, min_share: floa
 def _by_line(activity: PoolActivity) -> dict[CodeLocation | None, list[ConnectionUse]]:
     lines: dict[CodeLocation | None, list[ConnectionUse]] = {}
     for use in activity.uses:
-        if use.acquired_ms is not None:
+        if use.acquired_ms is not None and not use.is_background:
             lines.setdefault(use.call_site, []).append(use)
     return lines
 

@@ -20,6 +20,7 @@ Use instead
 Thresholds
     min_repeats: 2 statements. Two are "info", because reading a row again can be meant; three or more are
     worth a line (reference notes on detectors, section 3.2).
+    min_together: 4 different statements that are sent again in the same order are one finding, not four.
     poll_gap_ms: 50 ms of nothing between equal statements, and 20 times their own time, is waiting for a
     change, not asking twice by mistake.
 
@@ -29,30 +30,84 @@ Stays silent when
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding, Severity
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.location import CodeLocation
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_catalogue, is_read, is_volatile
 
-Member = tuple[int, QuerySpan]
 _PINGS = ("SELECT ?", "SELECT 1", "select ?")
 
 
-def duplicate_query(trace: Trace, *, min_repeats: int = 2, poll_gap_ms: float = 50.0) -> Iterator[Finding]:
-    """Report each statement that was sent again with equal parameters and no write in between.
+# Equal statements without a write between them.
+_Run = list[Member]
+
+
+def duplicate_query(
+    trace: Trace, *, min_repeats: int = 2, min_together: int = 4, poll_gap_ms: float = 50.0
+) -> Iterator[Finding]:
+    """Report statements that were sent again with equal parameters and no write in between.
+
+    One cause is one finding: the questions of one shape that one line asks again, and statements that come
+    again together, as when a function is called twice.
 
     Args:
         trace: a block whose queries were measured.
         min_repeats: equal statements, at least.
+        min_together: different statements that come again together, at least, to be one finding.
         poll_gap_ms: equal statements this far apart are taken for polling, in milliseconds.
     """
-    for members in _runs_without_write(trace):
-        if len(members) >= min_repeats and not _is_polling(members, poll_gap_ms):
-            yield _finding(trace, members)
+    runs = [
+        run
+        for run in _runs_without_write(trace)
+        if len(run) >= min_repeats and not _is_polling(run, poll_gap_ms)
+    ]
+    single: list[_Run] = []
+    for together in _sent_together(sorted(runs, key=_first)):
+        shapes = {run[0][1].fingerprint for run in together}
+        if len(shapes) >= min_together:
+            yield _finding_of_a_part(trace, together)
+        else:
+            single.extend(together)
+    for same in _by_question(single):
+        yield _finding(trace, same)
+
+
+def _number(member: Member) -> int:
+    return member[0]
+
+
+def _first(run: _Run) -> int:
+    return run[0][0]
+
+
+def _sent_together(runs: list[_Run]) -> list[list[_Run]]:
+    """Runs whose n-th statements all come before the n-th but one of any: A, B, C, A, B, C."""
+    groups: list[list[_Run]] = []
+    rounds: list[tuple[int, int]] = []
+    for run in runs:
+        wider = [(min(low, n), max(high, n)) for (low, high), (n, _) in zip(rounds, run, strict=False)]
+        apart = all(one[1] < following[0] for one, following in itertools.pairwise(wider))
+        if groups and len(run) == len(rounds) and apart:
+            groups[-1].append(run)
+            rounds = wider
+        else:
+            groups.append([run])
+            rounds = [(number, number) for number, _ in run]
+    return groups
+
+
+def _by_question(runs: list[_Run]) -> Iterable[list[_Run]]:
+    """Runs of one shape from one line: the same question about other rows, or again after a write."""
+    groups: dict[tuple[str, CodeLocation | None], list[_Run]] = {}
+    for run in runs:
+        first = run[0][1]
+        groups.setdefault((first.fingerprint, first.call_site), []).append(run)
+    return groups.values()
 
 
 def _runs_without_write(trace: Trace) -> Iterator[list[Member]]:
@@ -83,28 +138,54 @@ def _is_polling(members: list[Member], poll_gap_ms: float) -> bool:
     return min(gaps) >= max(poll_gap_ms, 20 * longest)
 
 
-def _finding(trace: Trace, members: list[Member]) -> Finding:
+def _finding(trace: Trace, runs: list[_Run]) -> Finding:
+    count = sum(map(len, runs))
+    who = "a loop" if runs[0][0][1].loop_id is not None else "the block"
+    if len(runs) == 1:
+        what = f"The same statement with the same parameters {count} times"
+    else:
+        again = count - len(runs)
+        what = f"{count} times the same statement, {again} of them with parameters that were answered already"
+    message = f"{what}: {who} asks for what it already has"
+    return _judged(trace, runs, message, _advice(runs[0][0][1]))
+
+
+def _finding_of_a_part(trace: Trace, runs: list[_Run]) -> Finding:
+    """A part of the block that runs again, with all its statements."""
+    message = (
+        f"{len(runs)} statements with the same parameters, {len(runs[0])} times each: "
+        "a part of the block runs again"
+    )
+    lines = dict.fromkeys(run[0][1].call_site.label for run in runs if run[0][1].call_site)
+    advice = "Run that part once and keep its answer: what it returns, or the objects that it loads."
+    return _judged(trace, runs, message, advice, (f"sent from {', '.join(lines)}",) if lines else ())
+
+
+def _judged(
+    trace: Trace, runs: list[_Run], message: str, advice: str, evidence: tuple[str, ...] = ()
+) -> Finding:
+    members = sorted((member for run in runs for member in run), key=_number)
     spans = tuple(span for _, span in members)
-    first, count = spans[0], len(spans)
-    saving_ms = busy_ms(spans) * (count - 1) / count
-    severity: Severity = "info" if count == 2 else severity_of(saving_ms, trace, round_trips=count - 1)
-    where = "a loop asks" if first.loop_id is not None else "the block asks"
+    needless = len(spans) - len(runs)
+    saving_ms = busy_ms(spans) * needless / len(spans)
+    severity: Severity = "info" if needless == 1 else severity_of(saving_ms, trace, round_trips=needless)
     return Finding(
         code="PK102",
         rule="duplicate-query",
         severity=severity,
-        message=f"The same statement with the same parameters {count} times: {where} for what it already has",
-        advice=_advice(first),
+        message=message,
+        advice=advice,
         refutation=(
             "Parameters are equal and nothing was written through this connection in between. It would be a "
             "false alarm if another program changes the rows and the block waits for that."
         ),
         confidence=0.8,
-        location=first.call_site,
-        loop=first.loop_site,
+        location=spans[0].call_site,
+        loop=spans[0].loop_site,
         offenders=tuple(index for index, _ in members),
         saving_ms=saving_ms,
-        round_trips=count - 1,
+        round_trips=needless,
+        evidence=evidence,
     )
 
 
@@ -133,6 +214,14 @@ RULE = Rule(
             query("SELECT 2", parameters=()),
             query(_RATE, parameters=()),
             name="not in a row",
+        ),
+        trace(
+            [query(_RATE, parameters=name, call_site=line(3)) for name in "abcabcab"],
+            name="a line that asks for three rates again and again: one finding",
+        ),
+        trace(
+            [query(_RATE + f" AND a{n}", parameters=(), call_site=line(n)) for n in (1, 2, 3, 4, 5) * 2],
+            name="a report that is made twice: one finding",
         ),
     ),
     silent_on=(

@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import Member, by_shape_and_line, have_different_parameters, indexes_of, spans_of
+from perfkit.rules._groups import by_shape_and_line, have_different_parameters, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 
 

@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import Member, by_shape_and_line, have_different_parameters, indexes_of, spans_of
+from perfkit.rules._groups import by_shape_and_line, have_different_parameters, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read
 
@@ -47,7 +47,7 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    if span.loop_id is not None or span.relationship or span.status != "ok" or span.is_background:
+    if span.loop_id is not None or span.relationship or span.status != "ok":
         return False
     return is_read(span) and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
 

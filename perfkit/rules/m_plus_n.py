@@ -35,20 +35,19 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
     MAX_SHAPES,
     MIN_ROUNDS,
     MIN_SHAPES,
-    Member,
     indexes_of,
     loops_of_several_shapes,
     source_of,
     spans_of,
 )
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import key_column, loads_collection
+from perfkit.rules._statements import django_option, is_count, key_column, loads_collection
 
 
 def m_plus_n(
@@ -122,18 +121,28 @@ def _advice(shapes: list[QuerySpan], cause: QuerySpan | None) -> str:
     at = f" at {cause.call_site.label}" if cause and cause.call_site else ""
     lazy = [shape for shape in shapes if shape.relationship]
     parts = []
-    if lazy:
+    if lazy and lazy[0].driver == "django":
+        parts.append(f"Load them together with the objects of the loop: add this to the query set{at}.")
+        parts.append(f"{_name(lazy[0]).partition('.')[0]}.objects.{'.'.join(map(django_option, lazy))}")
+    elif lazy:
         parts.append(f"Load them together with the objects of the loop: add options to the statement{at}.")
         parts.append(_options(lazy))
-    columns = [column for shape in shapes if not shape.relationship and (column := key_column(shape))]
-    if columns:
-        parts.append("Collect the keys before the loop, and ask once for all of them, by one statement each.")
-        parts.extend(f"... WHERE {column} IN :keys" for column in dict.fromkeys(columns))
+    others = [shape for shape in shapes if not shape.relationship]
+    parts.extend(_lookups([column for shape in others if (column := key_column(shape))]))
     if not parts:
         parts.append(
             "Ask before the loop, once a shape, for everything that the loop needs: joins, or lists."
         )
+    if any(is_count(shape) for shape in others):
+        parts.append("Counts of all keys come from one statement with GROUP BY.")
     return "\n".join(parts)
+
+
+def _lookups(columns: list[str]) -> list[str]:
+    if not columns:
+        return []
+    advice = "Collect the keys before the loop, and ask once for all of them, by one statement each."
+    return [advice, *(f"... WHERE {column} IN :keys" for column in dict.fromkeys(columns))]
 
 
 def _options(lazy: list[QuerySpan]) -> str:

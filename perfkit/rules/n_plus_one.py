@@ -35,10 +35,9 @@ from typing import Any
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
-    Member,
     busiest_loop,
     by_shape_and_line,
     have_different_parameters,
@@ -48,7 +47,13 @@ from perfkit.rules._groups import (
     spans_of,
 )
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import is_row_lookup_in_loop, key_column, loads_collection
+from perfkit.rules._statements import (
+    django_option,
+    is_count,
+    is_row_lookup_in_loop,
+    key_column,
+    loads_collection,
+)
 
 
 def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
@@ -72,11 +77,12 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     cause = source_of(trace, members, len(members))
     saving_ms = busy_ms(spans) * (len(spans) - 1) / len(spans)
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
+    sender = "a function that calls itself" if _calls_itself(first) else "a loop"
     return Finding(
         code="PK101",
         rule="n-plus-one",
         severity=severity_of(saving_ms, trace, round_trips=len(spans) - 1),
-        message=f"{len(spans)} statements where one would do: a loop sends one a row, {what}",
+        message=f"{len(spans)} statements where one would do: {sender} sends one a row, {what}",
         advice=_advice(first, cause),
         refutation=_refutation(spans),
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
@@ -93,29 +99,73 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
 def _advice(first: QuerySpan, cause: QuerySpan | None) -> str:
     at = f" at {cause.call_site.label}" if cause and cause.call_site else ""
     if first.relationship:
-        owner = first.relationship.partition(".")[0]
-        option = "selectinload" if loads_collection(first) else "joinedload"
-        return (
-            f"Load {first.relationship} together with its {owner} objects: add this option to "
-            f"the statement{at}.\n"
-            f"from sqlalchemy.orm import {option}\n"
-            f"select({owner}).options({option}({first.relationship}))"
-        )
+        return _load_together(first, at)
     column = key_column(first)
+    if is_count(first):
+        return _group_advice(first, column)
+    if _calls_itself(first):
+        return (
+            "Each call needs the answer of the one before it: ask for the whole chain at once by a recursive "
+            "query.\nWITH RECURSIVE chain AS (... UNION ALL ... JOIN chain ON ...)"
+            "        -- SQLAlchemy: select(...).cte(recursive=True)"
+        )
     if column:
         name = column.replace('"', "").rpartition(".")[2]
+        in_keys = (
+            f"-- Django: .filter({name}__in=keys)"
+            if first.driver == "django"
+            else f"-- SQLAlchemy: .where(Model.{name}.in_(keys))"
+        )
         return (
             "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
-            f"... WHERE {column} IN :keys        -- SQLAlchemy: .where(Model.{name}.in_(keys))"
+            f"... WHERE {column} IN :keys        {in_keys}"
         )
     return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
 
 
+def _load_together(first: QuerySpan, at: str) -> str:
+    name = first.relationship or ""
+    owner = name.partition(".")[0]
+    if first.driver == "django":
+        return (
+            f"Load {name} together with its {owner} objects: add this to the query set{at}.\n"
+            f"{owner}.objects.{django_option(first)}"
+        )
+    option = "selectinload" if loads_collection(first) else "joinedload"
+    depth = ", recursion_depth=-1" if option == "selectinload" and _calls_itself(first) else ""
+    return (
+        f"Load {name} together with its {owner} objects: add this option to the statement{at}.\n"
+        f"from sqlalchemy.orm import {option}\n"
+        f"select({owner}).options({option}({name}{depth}))"
+    )
+
+
+def _group_advice(first: QuerySpan, column: str | None) -> str:
+    """Of numbers about rows, one statement gives them all; the rows themselves are not needed."""
+    advice = f"Count all by one statement before the loop, grouped by {column or 'the key'}; keys without"
+    name = (column or "").replace('"', "").rpartition(".")[2]
+    snippet = f"select(Model.{name}, func.count()).where(Model.{name}.in_(keys)).group_by(Model.{name})"
+    if first.driver == "django":
+        snippet = f'Model.objects.values("{name}").annotate(Count("pk"))'
+    if not column:
+        snippet = "SELECT key, count(*) ... GROUP BY key"
+    return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
+
+
+def _calls_itself(first: QuerySpan) -> bool:
+    """Whether the loop is a function that calls itself, by the line on which it does."""
+    loop_site = first.loop_site
+    return loop_site is not None and f"{loop_site.function_name}(" in loop_site.source_text
+
+
 def _refutation(spans: tuple[QuerySpan, ...]) -> str:
+    sent = "One call of one function sent these statements from one instruction"
+    if _calls_itself(spans[0]):
+        sent = "Deeper and deeper calls of one function sent these statements from one instruction"
     known = all(span.parameter_fingerprint for span in spans)
     values = "with different parameters" if known else "whose parameters could not be compared"
     return (
-        f"One call of one function sent these statements from one instruction, {values}. It would be a false "
+        f"{sent}, {values}. It would be a false "
         "alarm if each statement needed the answer of the one before it, or if the loop never gets longer."
     )
 
@@ -147,6 +197,7 @@ RULE = Rule(
             _USERS, loop(100, _LAZY, relationship="User.posts"), name="a relationship is loaded for each user"
         ),
         trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
+        trace(loop(3, "SELECT count(*) FROM posts WHERE author_id = ?"), name="a count for each user"),
         trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
         trace(
             query(call_site=line(3), loop_site=line(2), loop_id=1),

@@ -35,9 +35,11 @@ from typing import Any
 
 from perfkit.model.builders import line, loan, pool, query, refusal, trace, unmeasured
 from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize
+from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.finding import Finding
+from perfkit.model.query import covered_ms
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import ConnectionTimes, idle_ms_of_loan, loan_end_ms, overlap_ms, waits_of
+from perfkit.rules._groups import idle_ms_of_loan, loan_end_ms, waits_of
 from perfkit.rules._rule import Rule, severity_of
 
 _TIMEOUT = "TimeoutError"
@@ -60,7 +62,7 @@ def pool_exhausted(
         uses = [use for use in trace.pool.uses if use.pool_id == size.pool_id]
         waits = _waits_for_others(trace, trace.pool, size, uses)
         timeouts = [use for use in uses if use.acquired_ms is None and use.error_type == _TIMEOUT]
-        waited_ms = overlap_ms(waits)
+        waited_ms = covered_ms(waits)
         if timeouts or (waits and waited_ms >= min_wait_share * trace.duration_ms):
             yield _finding(trace, size, uses, waits, len(timeouts), max_idle_share)
 
@@ -89,7 +91,7 @@ def _finding(
     timeouts: int,
     max_idle_share: float,
 ) -> Finding:
-    waited_ms = overlap_ms(waits)
+    waited_ms = covered_ms(waits)
     idle_share = _idle_share(trace, uses)
     place = _holder(trace, uses) if idle_share > max_idle_share else _first_waiter(uses)
     harm = [f"{len(waits)} requests waited {waited_ms:,.0f} ms"] if waits else []

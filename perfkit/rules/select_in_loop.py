@@ -36,10 +36,9 @@ from collections.abc import Iterator
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
 from perfkit.model.location import CodeLocation
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
-    Member,
     busiest_loop,
     by_shape_and_line,
     have_different_parameters,

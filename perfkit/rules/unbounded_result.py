@@ -9,6 +9,7 @@ Why is this slow
 
 Example
     newest = session.execute(select(Post).order_by(Post.created_at.desc())).fetchmany(20)
+    newest = session.scalars(select(Post).order_by(Post.created_at.desc())).first()      # all are loaded
 
 Use instead
     newest = session.execute(select(Post).order_by(Post.created_at.desc()).limit(20)).all()
@@ -57,7 +58,7 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         rule="unbounded-result",
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=f"{sent:,} rows were sent and {read:,} read: the result has no limit",
-        advice="Ask only for what is shown: add .limit(...), or read in pieces with yield_per.",
+        advice=_advice(read),
         refutation=(
             "The driver reported the rows it got and perfkit counted those that were read. It would be a "
             "false alarm if the rest is read after the block."
@@ -66,6 +67,22 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         location=span.call_site,
         offenders=(index,),
         saving_ms=saving_ms,
+        evidence=_evidence(span, sent, read),
+    )
+
+
+def _advice(read: int) -> str:
+    if read == 1:
+        return "Ask for the one row alone: first() does not add a limit, so add .limit(1) to the statement."
+    return "Ask only for what is shown: add .limit(...), or read in pieces with yield_per."
+
+
+def _evidence(span: QuerySpan, sent: int, read: int) -> tuple[str, ...]:
+    if span.returned_bytes is None:
+        return ()
+    unread = span.returned_bytes * (sent - read) / sent
+    return (
+        f"about {span.returned_bytes / 1e6:,.1f} MB came over the wire, {unread / 1e6:,.1f} MB of it unread",
     )
 
 
@@ -76,12 +93,19 @@ RULE = Rule(
     name="unbounded-result",
     requires="queries",
     check=unbounded_result,
-    fires_on=(trace(query(_POSTS, returned_rows=50_000, consumed_rows=20), name="twenty of fifty thousand"),),
+    fires_on=(
+        trace(query(_POSTS, returned_rows=50_000, consumed_rows=20), name="twenty of fifty thousand"),
+        trace(
+            query(_POSTS, returned_rows=50_000, consumed_rows=1, returned_bytes=9_000_000),
+            name="the first of nine million bytes",
+        ),
+    ),
     silent_on=(
         trace(query(_POSTS, returned_rows=50_000, consumed_rows=50_000), name="an export reads every row"),
         trace(query(_POSTS, returned_rows=None, consumed_rows=None), name="a server-side cursor"),
         trace(query(f"{_POSTS} LIMIT ?", returned_rows=2000, consumed_rows=20), name="a limit is there"),
         trace(query(_POSTS, returned_rows=200, consumed_rows=0), name="a small result"),
+        trace(query(_POSTS, returned_rows=200, consumed_rows=1), name="the first of a small result"),
         unmeasured(),
     ),
 )

@@ -26,9 +26,9 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import Member, busiest_loop, by_shape_and_line, indexes_of, spans_of
+from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_bulk_write
 

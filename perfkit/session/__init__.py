@@ -4,8 +4,9 @@ from perfkit.capture.saved_profile import ProfileFileError
 from perfkit.session.attaching import PySpyError, record_process
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
 from perfkit.session.diagnosing import diagnose
-from perfkit.session.explaining import explain
-from perfkit.session.measurement import CpuEngine, Measurement, MeasurementNotEndedError, measure
+from perfkit.session.explaining import explain, explain_script
+from perfkit.session.measurement import Measurement, MeasurementNotEndedError, PlanMode
+from perfkit.session.measuring import CpuEngine, measure
 from perfkit.session.pasting import read_plan
 from perfkit.session.plan_comparison import PlanComparison
 from perfkit.session.profile_files import checked_target, read_profile
@@ -24,6 +25,7 @@ __all__ = [
     "MeasurementNotEndedError",
     "MemoryDiff",
     "PlanComparison",
+    "PlanMode",
     "ProfileDiff",
     "ProfileFileError",
     "PySpyError",
@@ -34,6 +36,7 @@ __all__ = [
     "compare",
     "diagnose",
     "explain",
+    "explain_script",
     "load",
     "log_slow",
     "measure",

@@ -18,7 +18,8 @@ from perfkit.model.verification import (
 )
 from perfkit.proof import benchmark
 from perfkit.proof.equivalence import same_result
-from perfkit.session.measurement import Measurement, measure
+from perfkit.session.measurement import Measurement
+from perfkit.session.measuring import measure
 from perfkit.session.result import MIME_VERIFICATION, Result, load
 from perfkit.views import comparison as comparison_view
 from perfkit.views import verification as verification_view

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from perfkit.model.trace import Trace
-from perfkit.session.measurement import measure
+from perfkit.session.measuring import measure
 from perfkit.session.result import Result
 
 

@@ -1,6 +1,8 @@
 """The plan of one statement, judged."""
 
 import datetime
+from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -8,6 +10,7 @@ from perfkit.capture import plans
 from perfkit.model.trace import Trace
 from perfkit.session.proving import prove as prove_plan
 from perfkit.session.result import Result
+from perfkit.session.sizing import at_size
 
 
 def explain(
@@ -19,6 +22,9 @@ def explain(
     analyze_writes: bool = False,
     prove: bool = False,
     confirm: bool = False,
+    rewrite: str | None = None,
+    rows: Mapping[str, float] | None = None,
+    stats: str | Path | None = None,
 ) -> Result:
     """Ask the database for the plan of a statement and judge it.
 
@@ -32,18 +38,68 @@ def explain(
             stay advanced, and tables keep the room that the rows had taken.
         prove: try indexes, statistics and memory for what is slow, on PostgreSQL, each in a transaction that
             is rolled back, and measure. While an index is tried, writes to its table wait.
-        confirm: with `prove`, that the server need not be perfkit's lab and tables may be larger than 1 GB.
+        confirm: with `prove`, `rows` or `stats`, that the server need not be perfkit's lab, and that tables
+            may be larger than 1 GB.
+        rewrite: with `prove`, another statement that should return the same; it may use the same parameters.
+            It is measured only if it does.
+        rows: how many rows tables have in production, by name: `{"orders": 50_000_000}`. The planner is asked
+            what it would do with them, on an empty copy of the schema that is dropped again. PostgreSQL 18.
+        stats: the file that `pg_dump --statistics-only` wrote of the production database, for the same.
 
     Returns:
         A result that shows the plan tree; `result.plan` is the plan, `result.findings` what the rules say,
-        `result.proofs` what was tried, or why nothing was.
+        `result.proofs` what was tried, or why nothing was, `result.production` the plan at another size.
 
     Raises:
         ExplainError: if the database refuses, in words that say what to do.
+        ValueError: if `rewrite` is given without `prove`.
     """
+    if rewrite is not None and not prove:
+        raise ValueError("A rewritten statement is compared by a proof: give prove=True too.")
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     start = perf_counter()
     plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
     duration_ms = (perf_counter() - start) * 1000
-    proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm),) if prove else None
-    return Result(Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs), "plans")
+    proofs = None
+    if prove:
+        proofs = (prove_plan(connectable, statement, parameters, plan, confirmed=confirm, rewrite=rewrite),)
+    production = None
+    if rows or stats is not None:
+        then = at_size(
+            connectable, statement, parameters, plan, rows=rows or {}, stats=stats, confirmed=confirm
+        )
+        production = (then,)
+    trace = Trace("explain", start_time, duration_ms, plans=(plan,), proofs=proofs, production=production)
+    return Result(trace, "plans")
+
+
+def explain_script(
+    connectable: Any,
+    script: str,
+    parameters: Mapping[str, Any],
+    *,
+    analyze: bool = True,
+    analyze_writes: bool = False,
+) -> Result:
+    """Ask for the plans of several statements with semicolons between them, each by itself, and judge them.
+
+    Args:
+        connectable: as for `explain`.
+        script: SQL text with `:name` parameters.
+        parameters: values by name.
+        analyze: as for `explain`.
+        analyze_writes: as for `explain`.
+
+    Returns:
+        A result with a plan for each statement that has one; notes say why the others have none.
+
+    Raises:
+        ExplainError: if there is no connection, or the text cannot be taken apart for certain.
+    """
+    start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    start = perf_counter()
+    found, notes = plans.explain_script(
+        connectable, script, parameters, analyze=analyze, analyze_writes=analyze_writes
+    )
+    duration_ms = (perf_counter() - start) * 1000
+    return Result(Trace("explain", start_time, duration_ms, plans=found, notes=notes), "plans")

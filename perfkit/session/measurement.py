@@ -6,17 +6,20 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from perfkit.capture.auto_explain import AutoExplainCollector, Captured
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.memory import MemoryCollector
-from perfkit.capture.named_functions import Measurable
-from perfkit.capture.plans import explain_samples
+from perfkit.capture.plans import captured_plans, explain_samples, unasked
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.capture.sampling import SamplingCollector
 from perfkit.model.connection import TransactionCounts
 from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis
 from perfkit.model.memory import MemoryProfile
+from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
+from perfkit.model.what_if import Proof
+from perfkit.session.proving import prove_samples
 from perfkit.session.result import Result
 from perfkit.views.block import Focus
 
@@ -24,8 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-CpuEngine = Literal["cprofile", "sampling"]
-_PARTS: tuple[Focus, ...] = ("queries", "plans", "cpu", "memory")
+PlanMode = bool | Literal["auto", "prove"]
 
 
 class MeasurementNotEndedError(RuntimeError):
@@ -46,7 +48,8 @@ class Measurement:
         queries: QueryCollector | None,
         cpu: CpuCollector | SamplingCollector | None,
         memory: MemoryCollector | None,
-        plans: bool,
+        plans: PlanMode,
+        confirm: bool,
         focus: Focus,
         target_ms: float | None,
     ) -> None:
@@ -54,6 +57,8 @@ class Measurement:
         self.focus: Focus = focus
         self.target_ms = target_ms
         self._queries, self._cpu, self._memory, self._plans = queries, cpu, memory, plans
+        self._auto = AutoExplainCollector() if plans == "auto" else None
+        self._confirm = confirm
         # The profiler innermost, statements outermost: what the others do is in no profile and no peak.
         self._running: list[Any] = []
         self._stopped: dict[object, Any] = {}
@@ -71,7 +76,7 @@ class Measurement:
         """
         self._start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         try:
-            for collector in (self._queries, self._memory, self._cpu):
+            for collector in (self._auto, self._queries, self._memory, self._cpu):
                 if collector is not None:
                     collector.start()
                     self._running.append(collector)
@@ -137,7 +142,7 @@ class Measurement:
         return self.result.diagnosis
 
     def queries_frame(self) -> "pandas.DataFrame":
-        """One row a statement, times in milliseconds, without parameter values."""
+        """One row a statement, times in milliseconds; parameter values only if they were asked for."""
         return self.result.queries_frame()
 
     def frame(self) -> "pandas.DataFrame":
@@ -172,7 +177,7 @@ class Measurement:
     def _stop_collectors(self) -> None:
         if self._cpu is not None:
             self._cpu.halt()  # putting the profile together, below, must not count as the block's memory
-        for collector in (self._memory, self._cpu, self._queries):
+        for collector in (self._memory, self._cpu, self._queries, self._auto):
             if collector in self._running:
                 self._running.remove(collector)
                 self._stopped[collector] = self._stop_one(collector)
@@ -186,11 +191,21 @@ class Measurement:
             self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")
             return None
 
+    def _asked_plans(self, log: QueryLog) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+        captured: Captured | None = self._stopped.get(self._auto)
+        asked = explain_samples(log.samples) if captured is None else captured_plans(log.samples, captured)
+        return asked[0], (*asked[1], *unasked(log.spans))
+
+    def _proofs(self, log: QueryLog | None, plans: Sequence[Plan] | None) -> tuple[Proof, ...] | None:
+        if log is None or self._plans != "prove":
+            return None
+        return prove_samples(log.samples, plans or (), confirmed=self._confirm)
+
     def _trace(self, error: BaseException | None) -> Trace:
         log: QueryLog | None = self._stopped.get(self._queries)
         cpu: CpuProfile | None = self._stopped.get(self._cpu)
         memory: MemoryProfile | None = self._stopped.get(self._memory)
-        plans, plan_notes = explain_samples(log.samples) if log and self._plans else (None, ())
+        plans, plan_notes = self._asked_plans(log) if log and self._plans else (None, ())
         return Trace(
             name=self.name,
             start_time=self._start_time,
@@ -199,78 +214,14 @@ class Measurement:
             transactions=log.transactions if log else None,
             pool=log.pool if log else None,
             plans=plans,
+            proofs=self._proofs(log, plans),
             cpu=cpu,
             memory=memory,
             error=type(error).__name__ if error is not None else None,
             more_queries=log.more if log else (),
             more_transactions=log.more_transactions if log else TransactionCounts(),
+            background_queries=log.background if log else (),
+            more_background_queries=log.more_background if log else (),
+            stalled_ms=log.stalled_ms if log else None,
             notes=(*self._notes, *(log.notes if log else ()), *plan_notes),
         )
-
-
-def measure(
-    name: str = "block",
-    *,
-    queries: bool = True,
-    cpu: bool | CpuEngine = False,
-    memory: bool | Literal["peak", "native"] = False,
-    plans: bool = False,
-    functions: Sequence[Measurable] = (),
-    line_times: Sequence[Measurable] = (),
-    focus: Focus | None = None,
-    target_ms: float | None = None,
-) -> Measurement:
-    """Measure a block of code.
-
-    Args:
-        name: what the block is called in reports.
-        queries: record every statement that SQLAlchemy sends, with its line and the loop around it.
-        cpu: profile this thread: `"cprofile"` (what `True` means) counts every call, `"sampling"` looks at
-            the stack every few milliseconds and slows nothing down.
-        memory: peak, resident memory over time and growth by line; `"peak"` leaves out growth by line, which
-            slows allocations; `"native"` records, by memray, who had allocated what at the peak, in C too.
-        plans: ask the database for the plan of each distinct statement after the block.
-        functions: functions whose memory is measured line by line.
-        line_times: functions that are timed line by line; function times are then sampled.
-        focus: what is shown first; by default what was asked for, or all of it.
-        target_ms: the time that the block should take, in milliseconds.
-
-    Returns:
-        A context manager, for `with` and `async with`; after the block it shows its own report.
-    """
-    return Measurement(
-        name,
-        # First what may refuse its arguments: the collector of statements has to be stopped once it is made.
-        cpu=_cpu_collector(cpu, line_times),
-        memory=_memory_collector(memory, functions),
-        queries=QueryCollector(keep_samples=plans) if queries or plans else None,
-        plans=plans,
-        focus=focus or _only(queries=queries, plans=plans, cpu=cpu or line_times, memory=memory),
-        target_ms=target_ms,
-    )
-
-
-def _only(**wanted: object) -> Focus:
-    """The one part that was asked for, or all."""
-    asked = [part for part in _PARTS if wanted[part]]
-    return asked[0] if len(asked) == 1 else "all"
-
-
-def _memory_collector(
-    memory: bool | Literal["peak", "native"], functions: Sequence[Measurable]
-) -> MemoryCollector | None:
-    if not memory:
-        return None
-    return MemoryCollector(trace_allocations=memory is True, functions=functions, native=memory == "native")
-
-
-def _cpu_collector(
-    cpu: bool | CpuEngine, line_times: Sequence[Measurable]
-) -> CpuCollector | SamplingCollector | None:
-    if cpu not in (True, False, "cprofile", "sampling"):
-        raise ValueError(f"There is no engine {cpu!r} for function times: give 'cprofile' or 'sampling'.")
-    if line_times and cpu == "cprofile":
-        raise ValueError("cProfile and times by line exclude each other: leave the engine out.")
-    if cpu == "sampling" or line_times:
-        return SamplingCollector(line_times)
-    return CpuCollector() if cpu else None

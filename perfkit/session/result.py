@@ -11,6 +11,7 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.plan import Plan
 from perfkit.model.plan_writer import plan_json
+from perfkit.model.production import ProductionPlan
 from perfkit.model.trace import Trace
 from perfkit.model.what_if import Proof
 from perfkit.views import block, cpu, plan_tree, table
@@ -78,8 +79,17 @@ class Result:
         """What was tried for the plans; empty where `prove` was not asked for."""
         return self.trace.proofs or ()
 
+    @property
+    def production(self) -> ProductionPlan:
+        """The plan at another size; raises `LookupError` where that was not asked for."""
+        if not self.trace.production:
+            raise LookupError(
+                "No other size was asked for. Use perfkit.explain(…, rows={'orders': 50_000_000})."
+            )
+        return self.trace.production[0]
+
     def queries_frame(self) -> "pandas.DataFrame":
-        """One row a statement, times in milliseconds, without parameter values."""
+        """One row a statement, times in milliseconds; parameter values only if they were asked for."""
         import pandas as pd
 
         return pd.DataFrame(table.query_rows(self.trace), columns=list(table.QUERY_COLUMNS))
@@ -150,7 +160,7 @@ def save(trace: Trace, path: str | Path) -> Path:
     """Write a trace to a JSON file.
 
     Args:
-        trace: what was measured; it holds no parameter values.
+        trace: what was measured; it holds no parameter values unless the measurement was asked for them.
         path: the file, which is replaced if it exists.
 
     Returns:

@@ -29,6 +29,9 @@ PILLS = {
 }
 # By this the report knows that an output is made for light and for dark pages.
 CARD = {"data-perfkit": "card"}
+# A column of text narrower than this is read word by word, and a picture's letters are too small to be read.
+_TEXT_PX = 120
+_PICTURE_PX = 640
 BAR = "#3f7fbf"
 BAR_STRONG = "#c8601a"
 
@@ -124,11 +127,19 @@ def tiles(pairs: Iterable[tuple[Content, Content]]) -> Html:
 
 
 def code(text: str) -> Html:
-    """A piece of code within a sentence."""
+    """A piece of code within a sentence.
+
+    A long one breaks rather than widen the page, unless what it stands in is kept on one line, where
+    JupyterLab's own style would break it, too.
+    """
     return tag(
         "code",
         text,
-        css(f"{MONO};font-size:12px;background:{SHADE}", "padding:1px 4px;border-radius:4px", _OWN_TEXT),
+        css(
+            f"{MONO};font-size:12px;background:{SHADE};overflow-wrap:anywhere;white-space:inherit",
+            "padding:1px 4px;border-radius:4px",
+            _OWN_TEXT,
+        ),
     )
 
 
@@ -154,32 +165,60 @@ def details(summary: Content, body: Content, *, is_open: bool = False) -> Html:
 
 
 def table(
-    headers: Sequence[Content], rows: Iterable[Sequence[Content]], *, numeric: Sequence[int] = ()
+    headers: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    *,
+    numeric: Sequence[int] = (),
+    narrow: Sequence[int] = (),
 ) -> Html:
-    """A table that scrolls when it is wider than the page; `numeric` columns stand to the right."""
+    """A table that scrolls when it is wider than the page.
 
-    def cell(name: str, column: int, content: Content) -> Html:
-        align = "right" if column in numeric else "left"
-        weight = "font-weight:600" if name == "th" else "font-weight:400"
-        wrap = "white-space:nowrap" if name == "th" or column in numeric else "white-space:normal"
-        style = css(
-            f"text-align:{align};vertical-align:top;padding:4px 10px 4px 0",
-            f"border-bottom:1px solid {LINE};background:transparent;color:inherit;{weight};{wrap}",
-        )
-        scope = {"scope": "col"} if name == "th" else {}
-        return tag(name, content, style, **scope)
-
-    head = tag("tr", join(cell("th", i, text) for i, text in enumerate(headers)), "background:transparent")
-    body = join(
-        tag("tr", join(cell("td", i, content) for i, content in enumerate(row)), "background:transparent")
-        for row in rows
+    Args:
+        headers: what the columns are.
+        rows: a cell for each column.
+        numeric: columns that stand to the right, as wide as what they hold and never wrapped.
+        narrow: columns of short texts that are as wide as what they hold, too. The others share what is left.
+    """
+    columns = range(len(headers))
+    fills = any(column not in numeric for column in columns)
+    styles = [
+        _column(is_number=column in numeric, is_narrow=column in narrow, fills=fills) for column in columns
+    ]
+    head = join(map(_th, headers, styles))
+    lines = [join(map(_td, row, styles)) for row in rows]
+    body = tag("tbody", join(tag("tr", line, _ROW) for line in lines))
+    style = css(
+        "table-layout:auto;border-collapse:collapse;font-size:12.5px;margin:4px 0;color:inherit",
+        f"width:{'100%' if fills else 'auto'}",
+        # Where the report lays the numbers above the texts, on a phone, so many of them stand side by side.
+        *([f"grid-template-columns:repeat({len(numeric)},auto)"] if fills and len(numeric) > 2 else []),
     )
-    inner = tag(
-        "table",
-        join([tag("thead", head), tag("tbody", body)]),
-        "table-layout:auto;border-collapse:collapse;font-size:12.5px;margin:4px 0;width:100%;color:inherit",
-    )
+    inner = tag("table", join([tag("thead", tag("tr", head, _ROW)), body]), style)
     return tag("div", inner, "overflow-x:auto")
+
+
+_ROW = "background:transparent"
+
+
+def _th(content: Content, style: str) -> Html:
+    return tag("th", content, f"{style};font-weight:600;white-space:nowrap", scope="col")
+
+
+def _td(content: Content, style: str) -> Html:
+    return tag("td", content, f"{style};font-weight:400")
+
+
+def _column(*, is_number: bool, is_narrow: bool, fills: bool) -> str:
+    """The style of a column's cells. Where the table fills the page, 1 % is as narrow as can be."""
+    if is_number or is_narrow:
+        align = "right" if is_number else "left"
+        width = f"text-align:{align};white-space:nowrap{';width:1%' if fills else ''}"
+    else:
+        width = f"text-align:left;white-space:normal;min-width:{_TEXT_PX}px"
+    return css(
+        f"{width};vertical-align:top;padding:4px 14px 4px 0",
+        f"border-bottom:1px solid {LINE};background:transparent;color:inherit",
+    )
 
 
 def bar(share: float, *, strong: bool = False, width_px: int = 120) -> Html:
@@ -193,13 +232,23 @@ def bar(share: float, *, strong: bool = False, width_px: int = 120) -> Html:
         f"display:inline-block;height:9px;width:{width_px}px;background:{SHADE}",
         "border-radius:2px;line-height:9px;margin-right:6px;text-align:left",
     )
-    return join([tag("span", tag("span", "", fill), rail), f"{share:.0%}"])
+    number = tag("span", f"{share:.0%}", "display:inline-block;min-width:38px;text-align:right")
+    return tag("span", join([tag("span", tag("span", "", fill), rail), number]), "white-space:nowrap")
 
 
-def picture(svg: str, alternative_text: str) -> Html:
-    """A drawing as a data-URI picture, which the sanitiser leaves alone, with its text alternative."""
+def picture(svg: str, alternative_text: str, *, wide: bool = False) -> Html:
+    """A drawing as a data-URI picture, which the sanitiser leaves alone, with its text alternative.
+
+    Args:
+        svg: the drawing.
+        alternative_text: what it shows, in words.
+        wide: whether it takes the whole width of the card. On a phone it then scrolls, so that what is
+            written in it can be read.
+    """
     data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
-    return Html(
+    width = f"width:100%;min-width:{_PICTURE_PX}px" if wide else "max-width:100%"
+    image = Html(
         f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alternative_text, quote=True)}" '
-        'style="max-width:100%;height:auto">'
+        f'style="{width};height:auto">'
     )
+    return tag("div", image, "overflow-x:auto") if wide else image

@@ -58,7 +58,7 @@ def header(plan: Plan) -> Html:
 
 def _row(left: Html, numbers: Sequence[Html | str], indent: str, below: Html = _NOTHING) -> Html:
     texts = [esc(number) for number in numbers]
-    cells = "".join(f'<span style="flex:{w}">{text}</span>' for w, text in zip((6, 5, 4), texts, strict=True))
+    cells = "".join(f'<span style="flex:{w}">{text}</span>' for w, text in zip((7, 5, 5), texts, strict=True))
     right = f'<div style="{_NUMBERS}">{cells}</div>' if any(texts) else ""
     return Html(f'<div style="{_LINE}"><div style="{_NAME}:{indent}">{left}</div>{right}{below}</div>')
 
@@ -121,7 +121,8 @@ def _time(node: PlanNode, plan: Plan) -> Html | str:
         return text
     colour = BAR_STRONG if share >= words.STRONG_SHARE else BAR
     bar = f"float:left;margin:5px 5px 0 0;height:9px;width:{width}px;background:{colour}"
-    return Html(f'<span style="{bar}"></span><span style="float:left">{share:.0%}</span>{esc(text)}')
+    part = f'<span style="float:left;margin-right:6px">{share:.0%}</span>'
+    return Html(f'<span style="{bar}"></span>{part}{esc(text)}')
 
 
 def _rows(node: PlanNode, cut: frozenset[int]) -> Html | str:

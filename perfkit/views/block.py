@@ -5,7 +5,7 @@ from typing import Literal
 
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.trace import Trace
-from perfkit.views import cpu, findings, memory, plan_tree, queries, snakeviz, what_if
+from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
 from perfkit.views._format import counted, megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
 from perfkit.views.curve import Mark
@@ -69,6 +69,8 @@ def summary(trace: Trace, diagnosis: Diagnosis) -> str:
         parts.append(queries.summary(trace))
     elif trace.plans is None:
         parts.append(milliseconds(trace.duration_ms))
+    else:
+        parts.append(counted(len(trace.plans), "plan"))
     if trace.memory is not None:
         parts.append(f"memory peak {megabytes(trace.memory.peak_bytes)}")
     if diagnosis.findings:
@@ -124,6 +126,7 @@ def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
     for number, plan in enumerate(trace.plans):
         parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number), number))
         parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
+        parts.extend(production.as_html(then) for then in trace.production or () if then.plan == number)
     return join(parts)
 
 
@@ -132,6 +135,7 @@ def _plans_text(trace: Trace, diagnosis: Diagnosis) -> str:
     for number, plan in enumerate(trace.plans or ()):
         parts.append(plan_tree.as_text(plan, _findings_of(diagnosis, number)))
         parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
+        parts.extend(production.as_text(then) for then in trace.production or () if then.plan == number)
     return "\n\n".join(parts)
 
 

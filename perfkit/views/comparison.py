@@ -70,7 +70,8 @@ def rows(before: Trace, after: Trace) -> list[dict[str, object]]:
     found: list[tuple[str, str, float | None, float | None]] = [
         (change.name, change.unit, change.before, change.after) for change in counter_changes(before, after)
     ]
-    found.append(("time", "ms", before.duration_ms, after.duration_ms))
+    if not _are_plans_alone(before, after):
+        found.append(("time", "ms", before.duration_ms, after.duration_ms))
     if before.queries is not None and after.queries is not None:
         found.append(("time in the database", "ms", before.database_ms, after.database_ms))
     if before.cpu and after.cpu:
@@ -87,6 +88,14 @@ def rows(before: Trace, after: Trace) -> list[dict[str, object]]:
     return [dict(zip(("measure", "unit", "before", "after"), row, strict=True)) for row in found]
 
 
+def _are_plans_alone(before: Trace, after: Trace) -> bool:
+    """Whether nothing was measured but plans: the blocks' time is then perfkit's own."""
+    return all(
+        trace.plans is not None and trace.queries is None and trace.cpu is None and trace.memory is None
+        for trace in (before, after)
+    )
+
+
 def as_text(before: Trace, after: Trace) -> str:
     """Both blocks side by side for a terminal.
 
@@ -98,7 +107,9 @@ def as_text(before: Trace, after: Trace) -> str:
         Lines without a trailing line break.
     """
     cells = [(f"{row['measure']}", *_shown(row)) for row in _occurring(before, after)]
-    lines = [f"{before.name} → {after.name}", "", *_aligned([("", "before", "after"), *cells])]
+    lines = [f"{before.name} → {after.name}"]
+    if cells:
+        lines += ["", *_aligned([("", "before", "after"), *cells])]
     lines += [f"  {remark}" for remark in _remarks(before, after)]
     for change, shapes in _by_change(before, after):
         lines += ["", f"Statements, {change}:"]
@@ -114,7 +125,7 @@ def as_text(before: Trace, after: Trace) -> str:
         )
     if before.plans and after.plans:
         lines += ["", "Query plans:", plan_comparison.as_text(before.plans, after.plans)]
-    return "\n".join([*lines, "", _CAVEAT])
+    return "\n".join(lines if _are_plans_alone(before, after) else [*lines, "", _CAVEAT])
 
 
 def as_html(before: Trace, after: Trace) -> Html:
@@ -143,7 +154,7 @@ def as_html(before: Trace, after: Trace) -> Html:
         parts.append(table(["Function", "Where", "Calls", "Before", "After"], functions, numeric=(2, 3, 4)))
     if before.plans and after.plans:
         parts += [section("Query plans"), plan_comparison.as_html(before.plans, after.plans)]
-    return card(*parts, paragraph(_CAVEAT, quiet=True))
+    return card(*parts, "" if _are_plans_alone(before, after) else paragraph(_CAVEAT, quiet=True))
 
 
 def _quantities(before: Trace, after: Trace) -> Html:
@@ -151,6 +162,8 @@ def _quantities(before: Trace, after: Trace) -> Html:
     for row in _occurring(before, after):
         style = "font-weight:600" if row["before"] != row["after"] else "opacity:.72"
         body.append([tag("span", text, style) for text in (f"{row['measure']}", *_shown(row))])
+    if not body:
+        return Html("")
     return tag("div", table(["Measured", "Before", "After"], body, numeric=(1, 2)), "max-width:480px")
 
 

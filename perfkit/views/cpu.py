@@ -16,14 +16,12 @@ from perfkit.views._html import (
     paragraph,
     section,
     table,
-    tag,
     tiles,
 )
 
 # A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
 _DETAILED = 5
 _NEIGHBOURS = 6
-_ONE_LINE = "white-space:nowrap"
 _HEADERS = ("own time", "cumulative", "share", "calls", "per call", "place", "function")
 _SAMPLED_HEADERS = ("own time", "cumulative", "share", "samples", "place", "function")
 
@@ -215,17 +213,11 @@ def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Ht
     for function in functions:
         cells: list[Content] = [*_cells(function, profile)]
         share = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
-        cells[2], cells[-2] = tag("span", share, _ONE_LINE), tag("span", cells[-2], _ONE_LINE)
-        cells[-1] = tag("span", code(function_name(function)), "overflow-wrap:anywhere")
+        cells[2], cells[-1] = share, code(function_name(function))
         body.append(cells)
     headers = _headers(profile)
-    numeric = [column for column in range(len(headers) - 2) if column != 2]
-    return _fitted(table(headers, body, numeric=numeric))
-
-
-def _fitted(content: Html) -> Html:
-    """Columns as wide as what they hold: JupyterLab makes all of a table's columns equal, and cuts names."""
-    return Html(content.markup.replace("border-collapse:", "table-layout:auto;border-collapse:", 1))
+    numbers = len(headers) - 2
+    return table(headers, body, numeric=range(numbers), narrow=(numbers,))
 
 
 def _neighbours(profile: CpuProfile) -> Html:
@@ -250,7 +242,7 @@ def _neighbours_of(number: int, called: Mapping[int, Sequence[Call]], profile: C
     if not body:
         return paragraph(join([title, "is called by the block alone and calls nothing."], " "), quiet=True)
     headers = ("", profile.counts, "cumulative", "place", "function")
-    return join([section(title), _fitted(table(headers, body, numeric=(1, 2)))])
+    return join([section(title), table(headers, body, numeric=(1, 2), narrow=(0, 3))])
 
 
 def _neighbour_row(direction: str, other: FunctionProfile, edge: CallerEdge) -> list[Content]:

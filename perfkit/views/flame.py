@@ -39,7 +39,9 @@ class Box:
 
 def as_html(profile: CpuProfile) -> Html:
     """The chart as a data-URI picture with a text alternative; empty if nothing was recorded."""
-    return picture(as_svg(profile), alternative_text(profile)) if profile.functions else Html("")
+    if not profile.functions:
+        return Html("")
+    return picture(as_svg(profile), alternative_text(profile), wide=True)
 
 
 def as_svg(profile: CpuProfile) -> str:

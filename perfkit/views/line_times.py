@@ -38,10 +38,10 @@ def as_html(lines: Sequence[LineTime]) -> Html:
         body: list[list[Content]] = []
         for line, share in _with_shares(group):
             cells: list[Content] = [*_cells(line, share)]
-            cells[3] = tag("span", bar(share, strong=share >= _STRONG, width_px=70), "white-space:nowrap")
+            cells[3] = bar(share, strong=share >= _STRONG, width_px=70)
             cells[4] = tag("span", code(_cells(line, share)[4]), "white-space:pre")
             body.append(cells)
-        parts += [section(title), table(_HEADERS, body, numeric=(0, 1, 2))]
+        parts += [section(title), table(_HEADERS, body, numeric=(0, 1, 2, 3))]
     return join([*parts, paragraph(_NOTE, quiet=True)] if parts else [])
 
 

@@ -7,7 +7,7 @@ from perfkit.views import curve, memory_flame, memory_repeats, memory_statements
 from perfkit.views._format import counted, megabytes
 from perfkit.views._html import Content, Html, code, details, join, paragraph, section, table, tag, tiles
 from perfkit.views.curve import Mark
-from perfkit.views.memory_words import place, signed, source
+from perfkit.views.memory_words import place, signed, signed_count, source
 
 SHOWN_LINES = 15
 # Two sizes are called equal within 5 % or 3 MB: resident memory comes in pages, arenas and allocator caches.
@@ -224,21 +224,21 @@ def _rest_html(group: Sequence[AllocationDiff]) -> Html:
 
 
 def _growth_text(diff: AllocationDiff) -> str:
-    size = signed(diff.size_diff)
-    return f"{size:>12} {diff.count_diff:>+10,}  {place(diff.location)}  {source(diff.location)}".rstrip()
+    size, count = signed(diff.size_diff), signed_count(diff.count_diff)
+    return f"{size:>12} {count:>10}  {place(diff.location)}  {source(diff.location)}".rstrip()
 
 
 def _growth_table(group: Sequence[AllocationDiff]) -> Html:
     body: list[list[Content]] = [
         [
             signed(diff.size_diff),
-            f"{diff.count_diff:+,}",
-            tag("span", place(diff.location), "white-space:nowrap"),
+            signed_count(diff.count_diff),
+            place(diff.location),
             code(source(diff.location)) if diff.location.source_text else "",
         ]
         for diff in group
     ]
-    return table(("size", "blocks", "place", "source"), body, numeric=(0, 1))
+    return table(("size", "blocks", "place", "source"), body, numeric=(0, 1), narrow=(2,))
 
 
 _LINE_HEADERS = "increment, resident after, times, place, source"
@@ -258,7 +258,7 @@ def _line_table(lines: Sequence[LineMemory]) -> Html:
             signed(line.increment_bytes),
             megabytes(line.rss_bytes),
             f"{line.occurrences:,}",
-            tag("span", place(line.location), "white-space:nowrap"),
+            place(line.location),
             tag(
                 "code",
                 source(line.location),
@@ -267,4 +267,4 @@ def _line_table(lines: Sequence[LineMemory]) -> Html:
         ]
         for line in lines
     ]
-    return table(headers, body, numeric=(0, 1, 2))
+    return table(headers, body, numeric=(0, 1, 2), narrow=(3,))

@@ -1,7 +1,7 @@
 """Two memory results side by side: peaks, what stayed, growth by line and by type."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from perfkit.model.memory import MemoryProfile
@@ -13,6 +13,7 @@ from perfkit.views.memory_words import place, signed, source
 _SHOWN = 12
 # Resident sizes of one and the same cell differ by this from run to run (pages, arenas).
 _NOISE_BYTES = 100_000
+_TOTALS = "The whole block"
 _HEADERS = ("before", "after", "change")
 _CAVEAT = "One run each. A change of less than 3 MB in resident memory may be pages and arenas."
 
@@ -92,14 +93,15 @@ def as_html(before: MemoryProfile, after: MemoryProfile, *, title: str) -> Html:
     """Both results side by side as one card; the arguments are those of `as_text`."""
     parts: list[Content] = [heading(title)]
     for name, changes in _groups(before, after):
-        body: list[list[Content]] = [[*_sizes(item), code(item.name)] for item in changes]
+        named: Callable[[str], Content] = str if name == _TOTALS else code
+        body: list[list[Content]] = [[*_sizes(item), named(item.name)] for item in changes]
         parts += [section(name), table((*_HEADERS, ""), body, numeric=(0, 1, 2))]
     return card(*parts, *(paragraph(text, quiet=True) for text in _remarks(before, after)))
 
 
 def _groups(before: MemoryProfile, after: MemoryProfile) -> list[tuple[str, Sequence[Change]]]:
     groups = (
-        ("The whole block", totals(before, after)),
+        (_TOTALS, totals(before, after)),
         ("Growth by line", _material(line_changes(before, after))),
         ("Growth by type", _material(type_changes(before, after))),
     )

@@ -82,7 +82,7 @@ def as_html(profile: NativeProfile) -> Html:
     return join(
         [
             section(TITLE),
-            picture(as_svg(profile), describe(profile)),
+            picture(as_svg(profile), describe(profile), wide=True),
             table(_HEADERS, body, numeric=(0, 1, 2)),
             paragraph(f"{counted(rest, 'more line')}.", quiet=True) if rest > 0 else "",
         ]

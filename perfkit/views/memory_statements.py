@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perfkit.model.memory import MemoryProfile, StatementMemory
 from perfkit.views._format import counted, megabytes
-from perfkit.views._html import Content, Html, code, join, paragraph, table, tag
+from perfkit.views._html import Content, Html, code, join, paragraph, table
 from perfkit.views.curve import Mark
 from perfkit.views.memory_words import place, signed, source
 
@@ -104,11 +104,11 @@ def as_html(profile: MemoryProfile) -> Html:
     body: list[list[Content]] = []
     for step in shown:
         *numbers, where, text = _cells(step)
-        where_html = tag("span", where, "white-space:nowrap")
-        body.append([*numbers, where_html, code(text) if text else ""])
+        body.append([*numbers, where, code(text) if text else ""])
     headers = _headers(profile)
+    numbers_end = len(headers) - 2
     note = paragraph(rest, quiet=True) if rest else ""
-    return join([table(headers, body, numeric=range(len(headers) - 2)), note])
+    return join([table(headers, body, numeric=range(numbers_end), narrow=(numbers_end,)), note])
 
 
 def _shown(profile: MemoryProfile) -> tuple[Sequence[Step], str]:

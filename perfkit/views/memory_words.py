@@ -22,7 +22,12 @@ def place(location: CodeLocation) -> str:
 
 def signed(size: int) -> str:
     """A change of a size in words, with its sign."""
-    return f"+{megabytes(size)}" if size > 0 else megabytes(size)
+    return f"+{megabytes(size)}" if size > 0 else megabytes(size).replace("-", "−")
+
+
+def signed_count(count: int) -> str:
+    """A change of a number, with its sign."""
+    return f"{count:+,}".replace("-", "−")
 
 
 def source(location: CodeLocation) -> str:

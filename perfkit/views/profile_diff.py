@@ -223,7 +223,8 @@ def _html_table(group: list[FunctionChange], before: CpuProfile, after: CpuProfi
         cells[-1] = code(function_name(change.function))
         body.append(cells)
     headers = _headers(before, after)
-    return table(headers, body, numeric=tuple(range(len(headers) - len(_NAME_HEADERS))))
+    numbers = tuple(range(len(headers) - len(_NAME_HEADERS)))
+    return table(headers, body, numeric=numbers, narrow=(len(numbers),))
 
 
 def _aligned(body: list[list[str]]) -> list[str]:

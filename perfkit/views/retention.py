@@ -6,7 +6,7 @@ from perfkit.model.retention import CacheUse, ContainerUse, Holder, Retention, T
 from perfkit.views._format import megabytes
 from perfkit.views._functions import printable
 from perfkit.views._html import Content, Html, code, join, paragraph, section, table
-from perfkit.views.memory_words import place, signed
+from perfkit.views.memory_words import place, signed, signed_count
 
 _SHOWN = 8
 # Interpreter and notebook move less than this from one cell to the next.
@@ -53,7 +53,8 @@ def as_html(retention: Retention) -> Html:
     for title, headers, body in _tables(retention):
         cells: list[list[Content]] = [[_cell(headers[i], text) for i, text in enumerate(row)] for row in body]
         numeric = [i for i, header in enumerate(headers) if header in _NUMERIC]
-        parts += [section(title), table(headers, cells, numeric=numeric)]
+        narrow = [i for i, header in enumerate(headers[:-1]) if header not in _NUMERIC]
+        parts += [section(title), table(headers, cells, numeric=numeric, narrow=narrow)]
     return join([*parts, *(paragraph(text, quiet=True) for text in _remarks(retention))])
 
 
@@ -123,7 +124,7 @@ def _tables(retention: Retention) -> list[tuple[str, tuple[str, ...], list[list[
 def _type_row(growth: TypeGrowth) -> list[str]:
     return [
         signed(growth.size_diff),
-        f"{growth.count_diff:+,}",
+        signed_count(growth.count_diff),
         printable(growth.type_name),
         held_by(growth.holder),
     ]

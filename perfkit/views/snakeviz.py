@@ -20,18 +20,15 @@ from tornado.template import Loader
 from perfkit.model.cpu import CpuProfile
 from perfkit.views._format import counted
 from perfkit.views._functions import seconds_text
-from perfkit.views._html import Html, join, paragraph
+from perfkit.views._html import Html, join, paragraph, tag
 from perfkit.views._snakeviz_data import GraphData, graph_data, to_json
 
 # What SnakeViz 2.2 loads into its page: 2 style sheets and 7 scripts.
 _ASSETS = 9
 _DATA_MARK = "<!--perfkit:data-->"
 _TEMPLATES = files("perfkit.views").joinpath("templates", "snakeviz")
-# Where a page's theme and the system's differ, a page without a background of its own is dark on dark.
-_BACKGROUND = (
-    "<style>html,body{background-color:#fff;color:#222}"
-    "@media(prefers-color-scheme:dark){html{background-color:#1c1c1c}}</style>"
-)
+# By the mark the report knows a sentence that is for notebooks alone.
+_UNTRUSTED = "Nothing below? The notebook is not trusted yet; the table shows the same profile."
 _CDN = re.compile(r"https://cdnjs\.cloudflare\.com/[^\"']*")
 _LINK = re.compile(r"<link\s+href=[\"']/static/([^\"']+)[\"'][^>]*>")
 _SCRIPT = re.compile(r"<script\s+src=[\"']/static/([^\"']+)[\"']\s*></script>")
@@ -99,14 +96,14 @@ def pack(page: str) -> str:
     return _TEMPLATES.joinpath("loader.html").read_text("utf-8").strip().replace("@@PACKED@@", packed)
 
 
-def _caption(data: GraphData) -> str:
+def _caption(data: GraphData) -> Html:
     text = "SnakeViz: click a bar or a row to look into it."
     if data.left_out:
         text += (
             f" The {counted(data.left_out, 'smallest function')}, "
             f"{seconds_text(data.left_out_s)} of own time, {'is' if data.left_out == 1 else 'are'} left out."
         )
-    return f"{text} Nothing below? The notebook is not trusted yet; the table shows the same profile."
+    return join([text, tag("span", _UNTRUSTED, **{"data-perfkit": "untrusted"})], " ")
 
 
 @functools.lru_cache(maxsize=1)
@@ -132,7 +129,9 @@ def _unknown_layout(what: str) -> str:
 
 def _inlined(page: str, package: Path) -> str:
     """Everything that the page would load put into it."""
-    before, after = (_TEMPLATES.joinpath(name).read_text("utf-8") for name in ("before.js", "after.js"))
+    before, after, own_style = (
+        _TEMPLATES.joinpath(name).read_text("utf-8") for name in ("before.js", "after.js", "frame.css")
+    )
 
     def style(match: re.Match[str]) -> str:
         return f"<style>{_style_sheet(package / 'static' / match[1])}</style>"
@@ -148,7 +147,7 @@ def _inlined(page: str, package: Path) -> str:
     page = page.replace("<a ", '<a target="_blank" rel="noopener" ')
     page = _CDN.sub("", page)
     marks = (page.count("SV_ROWS"), page.count("SV_DATA"), page.count('id="hierarchy-worker"'))
-    page = page.replace("<head>", f"<head>{_BACKGROUND}", 1).replace("</head>", f"{_DATA_MARK}</head>", 1)
+    page = page.replace("</head>", f"<style>{own_style}</style>{_DATA_MARK}</head>", 1)
     page = page.replace("</body>", f"<script>{after}</script></body>", 1)
     page, links = _LINK.subn(style, page)
     page, scripts = _SCRIPT.subn(script, page)

@@ -7,12 +7,15 @@ from statistics import median
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._html import BAR, BAR_STRONG, Html, picture
 
-_WIDTH, _LEFT, _RIGHT = 640, 64, 16
+# Narrow, so that on a phone the letters stay large enough to be read.
+_WIDTH, _LEFT, _RIGHT = 480, 72, 12
 _ROW_HEIGHT, _JITTER = 30, 4
 _LOG_FROM = 4.0
 """From this ratio of the largest to the smallest time on, a linear axis would press one sample to a line."""
-_GREY = "#767676"
-"""Reads on white and on black (4.5 to 1); a picture cannot take the page's colour."""
+_AXIS = "#5b6470"
+_NAMES = {"before": "#b5530f", "after": "#2f6ca8"}
+"""A picture cannot take the page's colour, and no grey reads on white and on a dark page (4.5 to 1), so every
+text is white on one of these."""
 
 
 def strip(before_ms: Sequence[float], after_ms: Sequence[float]) -> Html:
@@ -34,7 +37,7 @@ def strip(before_ms: Sequence[float], after_ms: Sequence[float]) -> Html:
         _row(name, [_place(value, low, high, is_log=is_log) for value in values], colour, index)
         for index, (name, values, colour) in enumerate(rows)
     ]
-    height = _ROW_HEIGHT * len(rows) + 22
+    height = _ROW_HEIGHT * len(rows) + 26
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
         f'height="{height}" font-family="system-ui,sans-serif" font-size="12">'
@@ -66,23 +69,26 @@ def _row(name: str, places: list[float], colour: str, index: int) -> str:
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{middle - 12}" y2="{middle + 12}" stroke="{colour}" '
         'stroke-width="2"/>'
     )
-    label = f'<text x="0" y="{middle + 4}" fill="{_GREY}">{name}</text>'
+    label = (
+        f'<rect x="0" y="{middle - 9}" width="58" height="18" rx="9" fill="{_NAMES[name]}"/>'
+        f'<text x="29" y="{middle + 4}" fill="#ffffff" text-anchor="middle">{name}</text>'
+    )
     return f"{label}{dots}{line}"
 
 
 def _axis(low: float, high: float, height: int, *, is_log: bool) -> str:
-    baseline, right = height - 18, _WIDTH - _RIGHT
-    line = (
-        f'<line x1="{_LEFT}" x2="{right}" y1="{baseline}" y2="{baseline}" stroke="{_GREY}" '
-        'stroke-opacity=".5"/>'
+    right = _WIDTH - _RIGHT
+    ground = (
+        f'<rect x="{_LEFT - 6}" y="{height - 19}" width="{right - _LEFT + 12}" height="19" rx="4" '
+        f'fill="{_AXIS}"/>'
     )
     texts = [
         (_LEFT, "start", milliseconds(low)),
         ((_LEFT + right) // 2, "middle", "logarithmic" if is_log else ""),
         (right, "end", milliseconds(high)),
     ]
-    return line + "".join(
-        f'<text x="{x}" y="{height - 4}" fill="{_GREY}" text-anchor="{anchor}">{text}</text>'
+    return ground + "".join(
+        f'<text x="{x}" y="{height - 5}" fill="#ffffff" text-anchor="{anchor}">{text}</text>'
         for x, anchor, text in texts
     )
 

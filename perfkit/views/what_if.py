@@ -18,6 +18,7 @@ from perfkit.views._html import (
 
 _PILLS = {
     ProofVerdict.PROVED: "good",
+    ProofVerdict.EXPECTED: "neutral",
     ProofVerdict.NO_HELP: "neutral",
     ProofVerdict.INCONCLUSIVE: "worth it",
     ProofVerdict.REJECTED: "neutral",
@@ -33,11 +34,11 @@ def as_html(proof: Proof) -> Html:
     Args:
         proof: what was tried, or why nothing was.
     """
-    if proof.refusal:
-        said = paragraph(join([pill("not proved", "neutral"), " ", proof.refusal]))
-        return join([section("What would help"), said])
     parts: list[Content] = [section("Tried and rolled back" if proof.base else "What would help")]
-    parts.append(_headline_html(proof))
+    if proof.refusal:
+        parts.append(paragraph(join([pill("not proved", "neutral"), " ", proof.refusal])))
+    if proof.base or not proof.refusal:
+        parts.append(_headline_html(proof))
     if proof.base or proof.attempts:
         rows = [_base_row(proof.base)] if proof.base else []
         parts.append(
@@ -49,9 +50,9 @@ def as_html(proof: Proof) -> Html:
 
 def as_text(proof: Proof) -> str:
     """The same for a terminal."""
-    if proof.refusal:
-        return f"Not proved: {proof.refusal}"
-    lines = [f"Tried and rolled back: {headline(proof)}" if proof.base else headline(proof)]
+    lines = [f"Not proved: {proof.refusal}"] if proof.refusal else []
+    if proof.base or not proof.refusal:
+        lines.append(f"Tried and rolled back: {headline(proof)}" if proof.base else headline(proof))
     if proof.best is not None:
         lines.extend(f"    {line}" for line in proof.best.statement.splitlines())
     if proof.base:
@@ -114,7 +115,7 @@ def _row(base: Runs | None, item: Attempt) -> list[Content]:
 def _what(item: Attempt) -> Html:
     """What was tried, the reason below it, and its statement to unfold."""
     name = tag("span", item.what, "overflow-wrap:anywhere")
-    can_help = item.verdict in (ProofVerdict.PROVED, ProofVerdict.INCONCLUSIVE)
+    can_help = item.verdict in (ProofVerdict.PROVED, ProofVerdict.EXPECTED, ProofVerdict.INCONCLUSIVE)
     parts: list[Content] = [details(name, code_block(item.statement)) if can_help else tag("div", name)]
     if item.reason:
         parts.append(tag("div", item.reason, f"font-size:12px;{MUTED}"))

@@ -12,7 +12,7 @@ from tests.benchmarks import machine, readme
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.tables import Table
 
-NAMES = ("start", "queries", "profilers", "dataset", "tour", "proof", "plans")
+NAMES = ("start", "queries", "profilers", "dataset", "tour", "proof", "advisors", "plans")
 
 
 def main() -> int:

@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import StaticPool
 
+from perfkit.capture import recorder
 from perfkit.capture.queries import QueryCollector
+from perfkit.pytest_plugin.counter import QueryCounter
+from perfkit.session import measure
 
 
 @pytest.fixture
@@ -24,7 +27,11 @@ def ask(engine):
 
 
 def marks(log):
-    return [span.is_background for span in log.spans]
+    """Whether each statement is background, in the order in which they were sent."""
+    assert not any(span.is_background for span in log.spans)
+    assert all(span.is_background for span in log.background)
+    together = sorted([*log.spans, *log.background], key=lambda span: span.start_ms)
+    return [span.is_background for span in together]
 
 
 class Poller:
@@ -158,3 +165,54 @@ def test_no_mark_stays_on_a_worker_that_goes_on(engine):
         poller.poll()
 
     assert set(traces) == {None}
+
+
+def test_what_others_send_is_in_no_count_of_the_block(engine):
+    poller = Poller(engine)
+    thread = threading.Thread(target=poller.work)
+    thread.start()
+    poller.begun.wait()
+
+    with measure("others") as measured:
+        ask(engine)
+        poller.poll()
+
+    thread.join()
+    trace = measured.trace
+    assert (trace.statement_count, trace.background_count) == (1, 1)
+    assert [event.kind for event in trace.transactions] == ["begin", "rollback"]
+    assert [use.is_background for use in trace.pool.uses] == [False, True]
+    assert "1 statement in 1 shape" in str(measured)
+    assert "1 more from tasks that ran before the block" in str(measured)
+    assert list(measured.queries_frame()["is_background"]) == [False, True]
+
+
+def test_a_live_count_leaves_out_what_others_send(engine):
+    poller = Poller(engine)
+    thread = threading.Thread(target=poller.work)
+    thread.start()
+    poller.begun.wait()
+    counter = QueryCounter()
+    try:
+        ask(engine)
+        poller.poll()
+        assert counter.count == 1
+    finally:
+        counter.close()
+        thread.join()
+
+
+def test_what_others_send_beyond_what_is_kept_stays_apart(engine, monkeypatch):
+    monkeypatch.setattr(recorder, "KEPT", 1)
+    monkeypatch.setattr(recorder, "_PENDING", 0)
+    poller = Poller(engine)
+    thread = threading.Thread(target=poller.work)
+    thread.start()
+    poller.begun.wait()
+
+    log = recorded(lambda: (ask(engine), ask(engine), poller.poll()))
+
+    thread.join()
+    assert (len(log.spans), log.background) == (1, ())
+    assert [total.count for total in log.more] == [1]
+    assert [total.count for total in log.more_background] == [1]

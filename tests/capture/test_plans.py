@@ -12,6 +12,7 @@ from perfkit.capture.samples import StatementSample
 from perfkit.model import codec
 from perfkit.model.builders import line, trace
 from perfkit.model.sql_names import quoted
+from perfkit.session import measure
 
 UNREACHABLE = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/shop"
 
@@ -81,6 +82,9 @@ def test_a_percent_sign_and_a_cast_need_no_escape_without_parameters(plan_engine
         "SELECT * FROM watched FOR UPDATE",
         "SELECT id INTO fresh FROM watched",
         "CREATE TABLE fresh AS SELECT * FROM watched",
+        'CREATE UNLOGGED TABLE fresh ("as") AS (SELECT 1)',
+        "CREATE TEMP TABLE IF NOT EXISTS fresh AS WITH x AS (SELECT 1) SELECT * FROM x",
+        "CREATE MATERIALIZED VIEW fresh AS TABLE watched",
     ],
 )
 def test_a_statement_that_may_write_is_never_executed(plan_engine, statement):
@@ -120,6 +124,11 @@ def test_a_semicolon_that_separates_nothing_is_no_second_statement(plan_engine, 
         ("", "empty"),
         (" ; -- nothing", "empty"),
         ("VACUUM orders", "no plan for VACUUM"),
+        ("CREATE INDEX ON orders (city)", "no plan for CREATE"),
+        ("CREATE VIEW fresh AS SELECT 1", "no plan for CREATE"),
+        ("CREATE TABLE fresh (id int)", "no plan for CREATE"),
+        ("CALL nothing()", "no plan for CALL"),
+        ("DO $$BEGIN; END$$", "no plan for DO"),
         ("EXPLAIN SELECT 1", "Leave out EXPLAIN"),
         ("SELECT 'open", "not closed"),
         ("SELECT $$open", "syntax error|not closed|unterminated"),
@@ -174,6 +183,14 @@ def test_an_idle_connection_is_idle_again(plan_engine):
         assert not connection.in_transaction()
 
 
+def test_a_connection_that_streams_its_results_is_asked_and_streams_on(plan_engine):
+    with plan_engine.connect().execution_options(stream_results=True) as connection:
+        assert explain(connection, "SELECT count(*) FROM orders").analyzed
+        assert connection.get_execution_options()["stream_results"] is True
+        assert "SELECT" in explain(connection.engine, "SELECT 1").query_text
+    assert explain(plan_engine.execution_options(stream_results=True), "SELECT 1").analyzed
+
+
 def test_a_failed_transaction_is_named(plan_engine):
     with plan_engine.connect() as connection:
         with pytest.raises(Exception, match="nothing"):
@@ -193,7 +210,7 @@ def test_autocommit_is_no_obstacle_and_keeps_a_transaction_begun_by_hand(plan_en
 
 
 def test_a_lock_of_another_session_is_named(plan_engine, monkeypatch):
-    monkeypatch.setattr("perfkit.capture.databases.postgresql.LOCK_TIMEOUT_MS", 20)
+    monkeypatch.setattr("perfkit.capture.databases.postgresql_session.LOCK_TIMEOUT_MS", 20)
     with plan_engine.connect() as other, plan_engine.connect() as connection:
         other.exec_driver_sql("LOCK TABLE watched")
         assert "Another session holds a lock" in message_of(connection, "SELECT * FROM watched")
@@ -228,6 +245,20 @@ def test_an_async_engine_is_asked_through_its_own_driver(plan_server, plan_engin
         return plan.analyzed and other.analyzed
 
     assert asyncio.run(within_a_loop())
+
+
+def test_asyncpg_is_asked_in_its_own_style(plan_server, plan_engine):
+    async_engine = create_async_engine(plan_server.replace("psycopg", "asyncpg"))
+    plan = explain(async_engine, "SELECT * FROM orders WHERE id < :id AND city LIKE 'city 1%'", {"id": 4711})
+    assert (plan.analyzed, plan.notes) == (True, ())
+    assert [table.name for table in plan.tables] == ["public.orders"]
+    assert {index.name for index in plan.tables[0].indexes} == {"orders_pkey", "orders_amount"}
+    assert "4711" not in codec.dumps(trace(plans=(plan,)))
+    sample = StatementSample(
+        "one", "SELECT * FROM orders WHERE id = $1::INTEGER", (3,), async_engine.sync_engine
+    )
+    plans, notes = explain_samples([sample])
+    assert (plans[0].root.total_rows, notes) == (1, ())
 
 
 def test_every_statement_of_perfkit_itself_is_marked(plan_engine):
@@ -318,3 +349,16 @@ def test_every_reserved_word_of_the_server_is_quoted(plan_engine):
         assert all(quoted(word) == f'"{word}"' for (word,) in rows)
     assert quoted("orders") == "orders"
     assert quoted('Say "x"') == '"Say ""x"""'
+
+
+def test_statements_without_sqlalchemy_are_told_to_have_no_plan(plan_engine):
+    with measure("block", plans=True) as block, plan_engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        raw = connection.connection.driver_connection
+        raw.execute("SELECT 2, 3")
+        raw.execute("SELECT 'a'")
+    assert len(block.trace.plans) == 1
+    assert block.trace.notes == (
+        "No plan for 2 kinds of statements that were sent without SQLAlchemy."
+        " Give the SQL to %%explain, in a cell of its own.",
+    )

@@ -44,7 +44,8 @@ def address(plan_server):
 def connection(address):
     with psycopg.connect(address) as connection:
         yield connection
-        connection.rollback()
+        if not connection.closed:
+            connection.rollback()
 
 
 def recorded(work):
@@ -107,6 +108,58 @@ def test_statements_and_transactions_together_are_what_libpq_sent(connection):
     assert len(log.spans) == 10
     assert kinds(log) == ["begin", "commit", "begin", "commit", "begin", "rollback"]
     assert len(log.spans) + len(log.transactions) == len(wire)
+
+
+def test_savepoints_are_counted_as_libpq_sends_them(connection):
+    def work():
+        with connection.transaction("outer"):
+            for number in range(2):
+                with connection.transaction():
+                    connection.execute("SELECT %s::int", (number,))
+            with connection.transaction(force_rollback=True):
+                connection.execute("SELECT 2")
+            with pytest.raises(psycopg.errors.DivisionByZero), connection.transaction('odd "name"'):
+                connection.execute("SELECT 1 / 0")
+
+    wire: list[str] = []
+    log = recorded(lambda: wire.extend(on_the_wire(connection, work)))
+
+    assert [" ".join(span.query_text.split()) for span in log.spans if "SELECT" not in span.query_text] == [
+        'SAVEPOINT "outer"',
+        *['SAVEPOINT "_pg3_2"', 'RELEASE "_pg3_2"'] * 2,
+        *['SAVEPOINT "_pg3_2"', 'ROLLBACK TO "_pg3_2"', 'RELEASE "_pg3_2"'],
+        *['SAVEPOINT "odd ""name"""', 'ROLLBACK TO "odd ""name"""', 'RELEASE "odd ""name"""'],
+    ]
+    assert kinds(log) == ["begin", "commit"]
+    assert len(log.spans) + len(log.transactions) == len(wire)
+    looped = [span for span in log.spans if span.query_text == 'SAVEPOINT "_pg3_2"'][:2]
+    assert {span.loop_site.source_text for span in looped} == {"for number in range(2):"}
+
+
+def test_a_transaction_on_a_connection_that_has_gone_counts_no_savepoint(connection):
+    def lose():
+        with connection.transaction(), connection.transaction():
+            connection.close()
+            connection.execute("SELECT 1")
+
+    def work():
+        with pytest.raises(psycopg.Error):
+            lose()
+
+    texts = [span.query_text for span in recorded(work).spans]
+
+    assert texts == ['SAVEPOINT "_pg3_2"']
+
+
+def test_savepoints_of_async_connections_are_counted(address):
+    async def work(connection):
+        async with connection.transaction(), connection.transaction():
+            await connection.execute("SELECT 1")
+
+    log = recorded_async(address, work)
+
+    assert [span.operation_name for span in log.spans] == ["SAVEPOINT", "SELECT", "RELEASE"]
+    assert kinds(log) == ["begin", "commit"]
 
 
 def test_a_loop_is_proved_on_a_connection_that_was_opened_before_the_block(connection):

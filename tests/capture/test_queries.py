@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -356,9 +357,108 @@ def test_a_walk_over_a_tree_is_a_loop(engine):
     }
 
 
-def test_no_mark_is_left_on_a_frame_that_goes_on_running(engine):
-    import sys
+def ask_for(connection, number):
+    connection.execute(text("SELECT :n"), {"n": number})
 
+
+def step(connection, number):
+    ask_for(connection, number)
+    if number:
+        step(connection, number - 1)
+
+
+def to_and_fro(connection, number):
+    ask_for(connection, number)
+    if number:
+        fro(connection, number)
+
+
+def fro(connection, number):
+    to_and_fro(connection, number - 1)
+
+
+def wrapped(work):
+    def call(*arguments):
+        ask_for(*arguments)
+        return work(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("work", "line"), [(step, "step(connection, number - 1)"), (to_and_fro, "fro(connection, number)")]
+)
+def test_a_function_that_calls_itself_is_a_loop(engine, work, line):
+    def block():
+        with engine.connect() as connection:
+            work(connection, 4)
+
+    spans = recorded(block).spans
+
+    assert len(spans) == 5
+    assert {span.call_site.function_name for span in spans} == {"ask_for"}
+    assert {span.loop_site.source_text for span in spans} == {line}
+    assert len({span.loop_id for span in spans}) == 1
+
+
+def test_a_function_that_calls_itself_for_the_second_of_two_lines_is_no_loop(engine):
+    def work(connection, number):
+        if number:
+            ask_for(connection, number)
+            work(connection, number - 1)
+        else:
+            connection.execute(text("SELECT :n"), {"n": number})
+
+    def block():
+        with engine.connect() as connection:
+            work(connection, 1)
+
+    assert {span.loop_id for span in recorded(block).spans} == {None}
+
+
+def test_two_functions_behind_one_decorator_are_no_recursion(engine):
+    inner = wrapped(lambda connection, number: None)
+    outer = wrapped(lambda connection, number: inner(connection, number + 1))
+
+    def block():
+        with engine.connect() as connection:
+            outer(connection, 1)
+
+    spans = recorded(block).spans
+
+    assert len(spans) == 2
+    assert {span.loop_id for span in spans} == {None}
+
+
+def test_a_function_within_another_that_calls_itself_is_a_loop(engine):
+    def inner(connection, number):
+        ask_for(connection, number)
+        if number:
+            inner(connection, number - 1)
+
+    def block():
+        with engine.connect() as connection:
+            inner(connection, 2)
+
+    assert {span.loop_site.source_text for span in recorded(block).spans} == {"inner(connection, number - 1)"}
+
+
+def test_a_recursion_leaves_no_mark(engine):
+    def block():
+        with engine.connect() as connection:
+            step(connection, 3)
+
+    log = recorded(block)
+
+    assert log.spans
+    frame, marks = sys._getframe(), []
+    while frame:
+        marks.append(frame.f_trace)
+        frame = frame.f_back
+    assert set(marks) == {None}
+
+
+def test_no_mark_is_left_on_a_frame_that_goes_on_running(engine):
     with engine.connect() as connection:
         recorded(lambda: [connection.execute(text("SELECT :n"), {"n": n}) for n in range(3)])
 

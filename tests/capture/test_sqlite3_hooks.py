@@ -90,7 +90,7 @@ def test_a_connection_from_before_the_block_is_counted_with_its_loop_and_without
     log = recorded(lambda: fill(old))
     looped = log.spans[-3:]
 
-    assert len(log.spans) == 9
+    assert [span.batch_size for span in log.spans] == [1, 4, 1, 1, 1, 1]
     assert kinds(log) == ["begin", "commit", "begin", "commit"]
     assert {span.query_text for span in looped} == {"SELECT title FROM books WHERE id = ?"}
     assert {span.loop_site.source_text for span in looped} == {"for number in (1, 2, 3):"}
@@ -98,6 +98,40 @@ def test_a_connection_from_before_the_block_is_counted_with_its_loop_and_without
     assert {span.returned_rows for span in log.spans} == {None}
     assert any("time" in note for note in log.notes)
     assert not has_callback(old)
+
+
+def test_each_executemany_on_a_connection_from_before_is_one_statement(old):
+    insert = "INSERT INTO books (title) VALUES (?)"
+
+    def save(rows):
+        old.cursor().executemany(insert, rows)
+
+    def work():
+        save([("a",), ("b",)])
+        save([("c",)])  # another call of the same line
+        save((title,) for title in "defg")
+        (
+            old
+            .executemany(insert, [("h",), ("i",)])
+        )  # fmt: skip
+        for title in "jk":
+            old.execute(insert, (title,))
+
+    log = recorded(work)
+
+    assert [span.batch_size for span in log.spans] == [2, 1, 4, 2, 1, 1]
+    assert len({span.fingerprint for span in log.spans}) == 1
+
+
+def test_an_executemany_that_one_line_repeats_at_once_is_told_as_one_and_noted(old):
+    def work():
+        for titles in (["a", "b"], ["c"]):
+            old.executemany("INSERT INTO books (title) VALUES (?)", [(title,) for title in titles])
+
+    log = recorded(work)
+
+    assert [span.batch_size for span in log.spans] == [3]
+    assert any("repeats at once counts as one" in note for note in log.notes)
 
 
 def test_values_are_in_no_text(old):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.corpus.databases import Databases
-from tests.corpus.judging import Outcome, expected, judged
+from tests.corpus.judging import Outcome, expected, judged_fairly
 from tests.corpus.peers import PEERS, Answers, ask_all
 from tests.corpus.program import DATABASES, Program, programs
 from tests.corpus.report import tables
@@ -26,14 +26,16 @@ def main() -> int:
     databases = Databases()
     try:
         chosen = programs(on)
-        outcomes = {program.name: _judge(program, databases) for program in chosen}
+        judged = {program.name: _judge(program, databases) for program in chosen}
+        outcomes = {name: outcome for name, (outcome, _) in judged.items()}
         if arguments.json:
             arguments.json.write_text(json.dumps(_plain(outcomes)), encoding="utf-8")
             return 0
         answers = _ask_peers(chosen, databases) if not arguments.no_peers else Answers({}, {}, {})
     finally:
         databases.close()
-    made = tables(chosen, outcomes, answers)
+    again = [name for name, (_, is_second_run) in judged.items() if is_second_run]
+    made = tables(chosen, outcomes, answers, again)
     print(*(table.as_text() for table in made), sep="\n\n")
     if arguments.markdown:
         text = "\n\n".join(table.as_markdown() for table in made)
@@ -52,12 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _judge(program: Program, databases: Databases) -> Outcome | None:
+def _judge(program: Program, databases: Databases) -> tuple[Outcome | None, bool]:
     try:
-        return judged(program, databases)
+        return judged_fairly(program, databases)
     except Exception as error:
         print(f"{program.name}: {error!r}", file=sys.stderr)
-        return None
+        return None, False
 
 
 def _plain(outcomes: dict[str, Outcome | None]) -> dict[str, object]:

@@ -1,9 +1,9 @@
 """The tables of the corpus: each program under each tool, and how often each tool is right."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.benchmarks.tables import Table
-from tests.corpus.judging import Outcome, expected
+from tests.corpus.judging import TIMED, Outcome, expected
 from tests.corpus.peers import PEERS, Answers
 from tests.corpus.program import Program
 
@@ -12,7 +12,10 @@ Reported = Callable[[Program], bool | None]
 
 
 def tables(
-    chosen: tuple[Program, ...], outcomes: dict[str, Outcome | None], answers: Answers
+    chosen: tuple[Program, ...],
+    outcomes: dict[str, Outcome | None],
+    answers: Answers,
+    again: Sequence[str] = (),
 ) -> tuple[Table, ...]:
     """All tables: programs, then precision and recall, then where perfkit is wrong.
 
@@ -20,21 +23,28 @@ def tables(
         chosen: the programs that were run.
         outcomes: perfkit's, by program.
         answers: the other tools'.
+        again: the programs of which the second run was judged.
     """
     return (
-        _programs(chosen, outcomes, answers),
+        _programs(chosen, outcomes, answers, again),
         _scores(chosen, outcomes, answers),
         _wrong(chosen, outcomes),
     )
 
 
-def _programs(chosen: tuple[Program, ...], outcomes: dict[str, Outcome | None], answers: Answers) -> Table:
+def _programs(
+    chosen: tuple[Program, ...],
+    outcomes: dict[str, Outcome | None],
+    answers: Answers,
+    again: Sequence[str],
+) -> Table:
     names = list(answers.reported)
     rows = []
     for program in chosen:
         others = [_word(_peer(answers, name)(program), program) for name in names]
         rows.append((program.name, program.on, _rules(program.verdict), _ours(program, outcomes), *others))
-    return Table("Programs", ("program", "on", "expected", "perfkit", *names), tuple(rows), _how(answers))
+    columns = ("program", "on", "expected", "perfkit", *names)
+    return Table("Programs", columns, tuple(rows), (*_how(answers), _second_runs(again)))
 
 
 def _how(answers: Answers) -> tuple[str, ...]:
@@ -51,6 +61,12 @@ def _how(answers: Answers) -> tuple[str, ...]:
         elif peer.name in answers.reasons:
             notes.append(f"{peer.name} could not be installed: {answers.reasons[peer.name]}")
     return tuple(notes)
+
+
+def _second_runs(again: Sequence[str]) -> str:
+    rules = ", ".join(sorted(TIMED))
+    what = f"A program that differs only in rules that read times ({rules}) is run once more"
+    return f"{what}: {', '.join(again)}." if again else f"{what}; none was."
 
 
 def _scores(chosen: tuple[Program, ...], outcomes: dict[str, Outcome | None], answers: Answers) -> Table:

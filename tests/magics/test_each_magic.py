@@ -54,6 +54,31 @@ def test_a_longer_list_ends_with_how_much_more_there_is(notebook):
     assert f"{ran.label}, line 2: 1 × " in ran.error
 
 
+@pytest.mark.parametrize(("budget", "status"), [(20_049, "error"), (20_050, "ok")])
+def test_statements_that_are_not_kept_one_by_one_count_against_the_budget(notebook, budget, status):
+    ran = notebook.run(f"%%querycount --max {budget}\nfor i in range(20_050):\n    ask(i)\n")
+    assert ran.status == status
+    if status == "error":
+        first, second = ran.error.splitlines()
+        assert first == "QueryBudgetExceeded: 20,050 statements sent, at most 20,049 allowed (--max 20049)."
+        assert "20,050 × select ?" in second
+
+
+def test_querycount_shows_values_only_to_those_who_ask(notebook):
+    secret = "hunter2"
+    ask = f"ask('{secret[:4]}' + '{secret[4:]}');"
+    assert secret not in json.dumps(notebook.run(f"%%querycount\n{ask}").bundles)
+    bundle = notebook.run(f"%%querycount --params\n{ask}").bundles[0]
+    assert secret in bundle["text/plain"]
+    assert secret in bundle["text/html"]
+
+
+def test_values_are_shown_by_no_other_magic_of_the_same_cell(notebook):
+    notebook.run("%%diagnose other\n%%querycount kept --params\nask(7);")
+    assert notebook.value("kept.trace.queries[0].parameters") == ["7"]
+    assert notebook.value("[span.parameters for span in other.trace.queries]") == [None]
+
+
 def test_querycount_without_statements_says_so(notebook):
     ran = notebook.run("%%querycount\npass")
     assert "no statements" in ran.bundles[0]["text/plain"]
@@ -73,10 +98,52 @@ def test_explain_of_sql_sends_nothing_but_the_statement_itself(notebook):
     assert notebook.value("len(counted.trace.queries)") == 0
 
 
+def test_explain_of_several_statements_shows_each_and_says_what_has_no_plan(notebook):
+    notebook.run("number = 4711")
+    ran = notebook.run("%%explain kept\nPRAGMA user_version; SELECT ';' AS a;\nSELECT :number AS b; -- end")
+    assert ran.status == "ok", ran.error
+    assert len(ran.traces[0]["plans"]) == 2
+    text = ran.bundles[0]["text/plain"]
+    assert "No plan for PRAGMA user_version: SQLite has no plan for PRAGMA." in text
+    assert "4711" not in json.dumps(ran.bundles[0])
+
+
+@pytest.mark.parametrize("more", ["", "; SELECT 2"])
+def test_an_escaped_colon_is_a_colon(notebook, more):
+    ran = notebook.run(rf"""%%explain kept
+SELECT 'at\:noon' AS a{more}""")
+    assert ran.status == "ok", ran.error
+    assert "at:noon" in notebook.value("kept.plan.query_text")
+
+
+def test_explain_of_several_statements_without_any_plan_is_an_error(notebook):
+    ran = notebook.run("%%explain\nCREATE TABLE a (x);\nDROP TABLE a")
+    assert ran.status == "error"
+    assert "no statement of this cell has a plan" in ran.error
+    assert "No plan for DROP TABLE a" in ran.error
+
+
+def test_a_proof_takes_one_statement(notebook):
+    assert "--prove takes one statement" in notebook.run("%%explain --prove\nSELECT 1; SELECT 2").error
+
+
 def test_explain_says_where_a_proof_is_not_possible(notebook):
     ran = notebook.run("%%explain --prove --yes\nSELECT 1")
     assert ran.status == "ok", ran.error
     assert "Only on PostgreSQL can perfkit try an index" in ran.bundles[0]["text/plain"]
+
+
+def test_explain_says_where_another_size_cannot_be_asked_for(notebook):
+    ran = notebook.run("%%explain --rows orders=50_000_000 --stats nowhere.sql --yes\nSELECT 1")
+    assert ran.status == "ok", ran.error
+    assert "Only PostgreSQL can be told statistics" in ran.bundles[0]["text/plain"]
+
+
+def test_explain_compares_a_rewritten_statement(notebook):
+    notebook.run("other = 'SELECT 1'")
+    ran = notebook.run("%%explain kept --prove --rewrite other --yes\nSELECT 1")
+    assert ran.status == "ok", ran.error
+    assert notebook.value("len(kept.proofs)") == 1
 
 
 def test_explain_takes_a_connection_by_name(notebook):
@@ -224,3 +291,17 @@ def test_names_are_completed(notebook, typed):
     matches = notebook.value(f"get_ipython().complete('', {typed!r}, {len(typed)})[1]")
     assert len(matches) == 1
     assert matches[0].startswith(typed)
+
+
+def test_explain_by_auto_explain_asks_afterwards_where_it_is_not_to_be_had(notebook):
+    ran = notebook.run(f"%%explain --auto\n{LOOP}")
+    assert ran.status == "ok", ran.error
+    assert len(ran.traces[0]["plans"]) == 1
+    assert "Plans were asked for after the block." in ran.bundles[0]["text/plain"]
+
+
+def test_explain_of_python_says_why_nothing_was_tried(notebook):
+    ran = notebook.run("%%explain --prove kept\nask(1)")
+
+    assert ran.status == "ok", ran.error
+    assert "Only on PostgreSQL can perfkit try an index" in ran.bundles[0]["text/plain"]

@@ -27,6 +27,11 @@ SQL = [
     "SELECT :one, :two",
     "SELECT .5 x",
     "SELECT (SELECT 1) x",
+    "SET work_mem = '1MB'; SELECT 1",
+    "CREATE INDEX ON t (a)",
+    "call refresh(1);",
+    "DO $$BEGIN END$$",
+    "begin; select 1; commit",
 ]
 PYTHON = [
     "x = 1",
@@ -54,6 +59,11 @@ PYTHON = [
     "select: Select = 3",
     "select.x y",
     "select, x = 1 2",
+    "set(x).add(1 2",
+    "copy = 1 2",
+    "copy in seen +",
+    "drop.x y",
+    "begin = 1;",
     "",
 ]
 

@@ -1,6 +1,7 @@
 """Proofs on a real server; the fixture compares catalogue, rows, sequences and settings afterwards."""
 
 import signal
+from dataclasses import replace
 from threading import Timer
 
 import pytest
@@ -10,8 +11,8 @@ from what_if_sql import send
 from perfkit.capture import plans
 from perfkit.model import codec
 from perfkit.model.builders import trace
-from perfkit.model.what_if import ProofVerdict
-from perfkit.proof import _what_if_trial, what_if
+from perfkit.model.what_if import ProofVerdict, Runs
+from perfkit.proof import _what_if_attempts, _what_if_trial, what_if
 
 pytest_plugins = ["what_if_server"]
 
@@ -51,7 +52,7 @@ def test_equality_then_order_then_range_is_tried_and_proved(proof_engine):
     assert best.what in ("orders (customer_id, amount, created_at)", "orders (customer_id, amount)")
     assert best.statement == f"CREATE INDEX CONCURRENTLY ON {best.what};"
     assert attempt(proof, "orders (customer_id, created_at)").verdict is ProofVerdict.PROVED
-    assert len(best.runs.times_ms) == len(proof.base.times_ms) == 3
+    assert len(best.runs.times_ms) in (3, 6, 9)
     assert best.runs.median_ms < proof.base.median_ms
     assert best.runs.median_blocks < 100 < proof.base.median_blocks
     assert best.size_bytes > 1_000_000
@@ -84,7 +85,7 @@ def test_a_frequent_constant_gets_none(proof_engine):
 def test_one_value_of_many_gets_none(proof_engine):
     proof = prove(proof_engine, "SELECT * FROM orders WHERE city = 'city 5'")
 
-    assert [item.what for item in proof.attempts] == ["orders (city)"]
+    assert [item.what for item in proof.attempts if item.kind == "index"] == ["orders (city)"]
 
 
 def test_a_constant_of_another_tables_column_gets_none(scratch_engine):
@@ -158,7 +159,7 @@ def test_memory_for_a_sort_is_tried(proof_engine):
 
     memory = attempt(proof, "work_mem = 64 MB")
     assert memory.statement.startswith("SET LOCAL work_mem = '64MB';")
-    assert len(memory.runs.times_ms) == 3
+    assert len(memory.runs.times_ms) >= 3
 
 
 def test_names_with_quotes_and_markers_are_taken_as_they_are(proof_engine):
@@ -167,6 +168,85 @@ def test_names_with_quotes_and_markers_are_taken_as_they_are(proof_engine):
     )
 
     assert proof.best.what == '"odd ""table%s" ("<b>:x", "{name}")'
+
+
+@pytest.mark.parametrize(
+    ("condition", "what"),
+    [
+        ("facts @> '{\"k\": 5}'", "facts jsonb_path_ops"),
+        ("facts @> CAST(:value AS jsonb)", "facts jsonb_path_ops"),
+        ("facts ? 'rare'", "facts"),
+        ("tags @> ARRAY['tag 5']", "tags"),
+        ("words @@ to_tsquery('english', 'word5')", "words"),
+        (
+            "to_tsvector('english', body) @@ to_tsquery('english', '5')",
+            "(to_tsvector(CAST('english' AS REGCONFIG), body))",
+        ),
+    ],
+)
+def test_what_lies_within_a_value_is_found_with_gin(proof_engine, condition, what):
+    parameters = {"value": '{"k": 5}'} if ":value" in condition else None
+    proof = prove(proof_engine, f"SELECT * FROM papers WHERE {condition}", parameters)
+
+    assert proof.best.what == f"papers USING gin ({what})"
+    assert proof.best.statement.startswith(f"CREATE INDEX CONCURRENTLY ON papers USING gin ({what});")
+    assert proof.best.write_share is None
+
+
+def test_an_index_that_is_not_valid_is_tried_anew(scratch_engine):
+    with scratch_engine.begin() as connection:
+        send(connection, "CREATE TABLE t AS SELECT i AS id, i % 9000 AS n FROM generate_series(1, 90000) i")
+        send(connection, "CREATE INDEX t_n ON t (n)")
+        send(connection, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_n'::regclass")
+    best = prove(scratch_engine, "SELECT * FROM t WHERE n = 3").best
+
+    assert best.what == "t (n)"
+    assert best.statement == "REINDEX INDEX CONCURRENTLY t_n;"
+    assert best.reason.startswith("t_n exists but is not used because it is not valid")
+
+
+def test_a_setting_that_keeps_indexes_away_is_found(scratch_engine):
+    with scratch_engine.connect() as connection:
+        send(connection, "CREATE TABLE t AS SELECT i AS id, 'x' AS x FROM generate_series(1, 90000) i")
+        send(connection, "CREATE INDEX t_id ON t (id)")
+        send(connection, "SET enable_indexscan = off; SET enable_bitmapscan = off; ANALYZE t")
+        connection.commit()
+        proof = prove_on(connection, "SELECT * FROM t WHERE id = 3")
+
+    assert "t_id exists but is not used because the session has enable_indexscan and" in (
+        attempt(proof, "t (id)").reason
+    )
+    assert proof.best.statement.startswith("SET LOCAL enable_")
+
+
+def test_each_kind_of_statistics_says_what_it_expects(proof_engine):
+    proof = prove(
+        proof_engine,
+        "SELECT count(*) FROM orders o JOIN notes n ON n.text || o.zip = 'note' || n.zip "
+        "WHERE o.city = 'city 5' AND o.zip = 'zip 5'",
+    )
+    said = {item.what.split(" of ")[0]: item.reason for item in proof.attempts if "(city, zip)" in item.what}
+    del said["orders (city, zip)"]
+
+    assert said.keys() >= {"statistics on dependent columns", "statistics on common pairs"}
+    for reason in said.values():
+        assert " rows are expected instead of " in reason
+
+
+def test_finer_statistics_of_one_column_are_tried(scratch_engine):
+    with scratch_engine.begin() as connection:
+        send(
+            connection,
+            "CREATE TABLE t AS SELECT CASE WHEN i % 30 = 0 THEN i % 40000 ELSE i END AS n, repeat('x', 100) "
+            "FROM generate_series(1, 60000) i",
+        )
+        send(connection, "ALTER TABLE t ALTER COLUMN n SET STATISTICS 1; ANALYZE t")
+        send(connection, "INSERT INTO t SELECT 77, 'y' FROM generate_series(1, 20000) i")
+    proof = prove(scratch_engine, "SELECT * FROM t WHERE n = 77")
+
+    finer = attempt(proof, "finer statistics of t (n)")
+    assert finer.statement == "ALTER TABLE t ALTER COLUMN n SET STATISTICS 1000;\nANALYZE t;"
+    assert " rows are expected instead of " in finer.reason
 
 
 # What does not help.
@@ -199,6 +279,17 @@ def test_an_index_that_the_planner_leaves_aside_is_no_help(proof_engine):
             "SELECT c.id, (SELECT count(*) FROM tags t WHERE t.id = c.id) FROM customers c",
             "tags (id)",
             "The table has 500 rows",
+        ),
+        (
+            "SELECT * FROM papers WHERE 'tag 5' = ANY (tags)",
+            "papers USING gin (tags)",
+            "Write tags @> ARRAY[value] instead",
+        ),
+        ("SELECT * FROM papers WHERE body LIKE '%77%'", "papers (body)", "it needs the extension pg_trgm"),
+        (
+            "SELECT * FROM papers WHERE code = ('code ' || 5) COLLATE \"C\"",
+            "papers (code)",
+            "papers_code exists but is not used because the statement compares in another collation",
         ),
         ("SELECT * FROM days WHERE id = 3", "days_1 (id)", "is a partition"),
     ],
@@ -398,3 +489,41 @@ def test_a_proof_is_read_back_from_json(proof_engine):
     block = trace(proofs=(proof,))
 
     assert codec.loads(codec.dumps(block)) == block
+
+
+def test_past_two_minutes_nothing_more_is_begun(proof_engine, monkeypatch):
+    monkeypatch.setattr(_what_if_attempts, "MAX_PROOF_S", -1.0)
+
+    (item,) = prove(proof_engine, ONE_CITY, {"city": "city 5"}).attempts
+    assert item.verdict is ProofVerdict.INCONCLUSIVE
+    assert item.reason.startswith("Not tried: this proof has taken")
+
+
+# How often.
+
+
+def disturb(monkeypatch, *rounds):
+    """Runs take these times, in turns without and with the index, and blocks that say nothing."""
+    measured, times_ms = _what_if_trial.measured, iter(rounds)
+
+    def disturbed(explain):
+        return replace(measured(explain), runs=Runs(next(times_ms), (100, 100, 100)))
+
+    monkeypatch.setattr(_what_if_trial, "measured", disturbed)
+
+
+def test_runs_that_overlap_are_repeated_in_turns(proof_engine, monkeypatch):
+    without, first, quiet = (9.0, 9.1, 9.2), (0.5, 0.6, 20.0), (0.501, 0.51, 0.52)
+    disturb(monkeypatch, without, first, (9.3, 9.4, 9.5), quiet, (9.6, 9.7, 9.8), (0.53, 0.54, 0.55))
+    proof = prove(proof_engine, ONE_CITY, {"city": "city 5"})
+
+    assert len(proof.base.times_ms) == len(proof.best.runs.times_ms) == 9
+    assert proof.best.runs.times_ms[:6] == (*first, *quiet)
+
+
+def test_what_keeps_overlapping_stays_inconclusive(proof_engine, monkeypatch):
+    disturb(monkeypatch, (9.0, 9.1, 9.2), *[(5.0, 5.0, 20.0), (9.0, 2.0, 9.0)] * 2, (5.0, 5.0, 20.0))
+    (item,) = prove(proof_engine, ONE_CITY, {"city": "city 5"}).attempts
+
+    assert item.verdict is ProofVerdict.INCONCLUSIVE
+    assert "also in 9 runs" in item.reason

@@ -1,6 +1,10 @@
 """Which indexes are worth trying for a scan, and in which order their columns stand."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan_builders import node, plan
@@ -121,16 +125,96 @@ def test_nothing_is_tried_where_no_index_could_help(root):
             [index("by_tenant", "tenant", "id")],
             "by_tenant exists but is not used because the planner",
         ),
-        (
-            [index("broken", "tenant", is_valid=False)],
-            "broken exists but is not used because it is not",
-        ),
     ],
 )
 def test_an_index_that_exists_is_not_tried_again(indexes, reason):
     (design,) = designs(scan(EQUAL), indexes=indexes)
 
     assert reason in design.rejection
+
+
+def test_an_index_that_is_not_valid_is_built_again():
+    (design,) = designs(scan(EQUAL), indexes=[index("broken", "tenant", is_valid=False)])
+
+    assert design.rejection is None
+    assert design.paste == "REINDEX INDEX CONCURRENTLY broken;"
+    assert "not valid" in design.note
+
+
+def test_one_row_that_a_unique_index_finds_needs_no_more_columns():
+    (design,) = designs(
+        scan(f"((o.id = 3) AND {EQUAL})"), indexes=[index("orders_pkey", "id", is_unique=True)]
+    )
+
+    assert "orders_pkey is unique on id" in design.rejection
+
+
+def test_the_beginning_of_a_text_is_not_found_in_the_order_of_a_language():
+    found = designs(scan("(o.code ~~ 'ab%'::text)"), indexes=[index("by_code", "code")])
+
+    assert [item.what for item in found if not item.rejection] == ["orders (code text_pattern_ops)"]
+    assert "by_code exists but is not used because it is in the order" in found[-1].rejection
+
+
+def designs_within(condition, kind, *indexes):
+    looked_up = replace(table(*indexes), columns=(Column("note", kind, 200),))
+    root = plan(scan(condition), query_text="SELECT * FROM orders o")
+    return index_designs(root, lambda item: looked_up, trigrams="public")
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind", "expected"),
+    [
+        ("(o.note @> '{\"k\": 5}'::jsonb)", "jsonb", "note jsonb_path_ops"),
+        ("(o.note @> ?::jsonb)", "jsonb", "note jsonb_path_ops"),
+        ("(o.note @? '$.\"k\"'::jsonpath)", "jsonb", "note jsonb_path_ops"),
+        ("(o.note @@ '($.\"k\" == 5)'::jsonpath)", "jsonb", "note jsonb_path_ops"),
+        ("(o.note ? 'k'::text)", "jsonb", "note"),
+        ("(o.note ? ?::text)", "jsonb", "note"),
+        ("(o.note ?| '{k}'::text[])", "jsonb", "note"),
+        ("((o.note -> 'a'::text) @> ?::jsonb)", "jsonb", "(note -> CAST('a' AS TEXT)) jsonb_path_ops"),
+        ("(o.note && '{a}'::text[])", "text[]", "note"),
+        ("(o.note @@ '''a'''::tsquery)", "tsvector", "note"),
+        ("(o.note ~~ '%x%'::text)", "text", "note public.gin_trgm_ops"),
+        ("(o.note ~~* 'x%'::text)", "text", "note public.gin_trgm_ops"),
+        ("(o.note ~ 'x$'::text)", "text", "note public.gin_trgm_ops"),
+        ("(lower(o.note) ~~ '%x%'::text)", "text", "(lower(note)) public.gin_trgm_ops"),
+    ],
+)
+def test_a_condition_on_the_inside_of_a_value_gets_gin(condition, kind, expected):
+    tried = [item.what for item in designs_within(condition, kind) if not item.rejection]
+
+    assert tried == [f"orders USING gin ({expected})"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind"),
+    [
+        ("(o.note @> p.note)", "int4range"),
+        ("(o.note ~~ 'x%'::text)", "text"),
+        ("(o.note @> '{}'::jsonb)", "hstore"),
+        ("(p.note @> '{}'::jsonb)", "jsonb"),
+        ("((o.note ->> 'k'::text) = 'v'::text)", "jsonb"),
+    ],
+)
+def test_other_conditions_get_no_gin(condition, kind):
+    assert not any("gin" in item.what for item in designs_within(condition, kind))
+
+
+def test_without_the_extension_a_pattern_gets_its_name():
+    (design,) = designs(scan("(o.note ~~ '%x%'::text)"))
+
+    assert "pg_trgm" in design.rejection
+
+
+@pytest.mark.parametrize(
+    ("opclass", "is_tried"), [("jsonb_path_ops", False), ("", False), ("other_ops", True)]
+)
+def test_a_gin_index_that_answers_already_is_not_tried_again(opclass, is_tried):
+    there = index("by_note", "note", method="gin", opclasses=(opclass,))
+    found = designs_within("(o.note @> '{}'::jsonb)", "jsonb", there)
+
+    assert any(item.rejection is None for item in found) is is_tried
 
 
 @pytest.mark.parametrize(
@@ -178,3 +262,25 @@ def test_at_most_six_are_tried():
     conditions = " AND ".join(f"(o.{name} > 1)" for name in WIDTHS)
 
     assert len(tried(scan(f"({conditions})"))) == 6
+
+
+@given(st.text(), st.text())
+def test_any_condition_and_any_text_is_read_or_left_aside(condition, sql):
+    for design in designs(scan(condition), sql):
+        assert design.what
+
+
+OPERATORS = st.sampled_from(
+    ["=", ">=", "@>", "?", "?|", "&&", "@@", "~~", "~~*", "~", "<>", "->>", "IS NULL"]
+)
+VALUES = st.sampled_from(["'x'::text", "?", "$1", "(InitPlan 1).col1", "ANY (o.note)", "'{}'::jsonb", "7"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["o.note", "lower(o.code)", "o.id"]), OPERATORS, VALUES), max_size=3)
+)
+def test_any_conditions_together_are_read(parts):
+    condition = " AND ".join(f"({left} {operator} {value})" for left, operator, value in parts)
+
+    for design in designs_within(f"({condition})", "jsonb"):
+        assert design.what.startswith("orders ")

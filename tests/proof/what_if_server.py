@@ -21,6 +21,14 @@ CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2025-01-01') TO ('2026-0
 INSERT INTO days SELECT i, date '2025-01-01' + i % 300 FROM generate_series(1, 50000) i;
 CREATE TABLE hot (id int, value int, filler text) WITH (fillfactor = 50);
 INSERT INTO hot SELECT i, i % 5000, 'x' FROM generate_series(1, 50000) i;
+CREATE TABLE papers (id int PRIMARY KEY, facts jsonb, tags text[], words tsvector, body text, code text);
+INSERT INTO papers
+    SELECT i,
+           jsonb_build_object('k', mod(i, 5000), CASE WHEN mod(i, 7000) = 0 THEN 'rare' ELSE 'usual' END, 1),
+           ARRAY['tag ' || mod(i, 4000), 'all'], to_tsvector('english', 'word' || mod(i, 4000)), 'body ' || i,
+           'code ' || i
+    FROM generate_series(1, 30000) i;
+CREATE UNIQUE INDEX papers_code ON papers (code);
 CREATE ROLE reader LOGIN;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
 """
@@ -28,7 +36,18 @@ _CATALOGUES = (
     "pg_class", "pg_index", "pg_attribute", "pg_statistic", "pg_statistic_ext", "pg_statistic_ext_data",
     "pg_depend", "pg_description", "pg_db_role_setting", "pg_sequence", "pg_proc", "pg_type",
 )  # fmt: skip
-_TABLES = ("orders", "customers", "audit", "watched", "notes", "tags", '"odd ""table%s"', "days", "hot")
+_TABLES = (
+    "orders",
+    "customers",
+    "audit",
+    "watched",
+    "notes",
+    "tags",
+    '"odd ""table%s"',
+    "days",
+    "hot",
+    "papers",
+)
 _OTHERS = """
 SELECT (SELECT string_agg(c::text, ',') FROM (SELECT last_value, is_called FROM tickets) c),
        (SELECT string_agg(c::text, ',') FROM (SELECT last_value, is_called FROM audit_id_seq) c),

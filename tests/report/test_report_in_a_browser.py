@@ -13,7 +13,7 @@ from perfkit.model.plan_reader import read_postgresql_plan
 from perfkit.report.exporter import ReportExporter
 from perfkit.report.index import index_page
 from perfkit.rules import diagnose
-from perfkit.views import block, plan_comparison, plan_tree, snakeviz
+from perfkit.views import block, cpu, plan_comparison, plan_tree, snakeviz
 from perfkit.views._html import Html, card
 from tests.plans.large import wide_plan
 from tests.plans.recording import KINDS, load
@@ -24,6 +24,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 ANSI = "".join(f"\x1b[{n}mcolour {n}\x1b[0m \x1b[1;{n}mbold\x1b[0m " for n in range(30, 38))
+LONG_LINE = "users=session.scalars(select(User).order_by(User.id).limit(limit)).unique().all()"
 LONG = "value = " + " + ".join(f"'text {n}'" for n in range(40))
 EVERY_TOKEN = '''%%querycount
 @decorated
@@ -71,7 +72,8 @@ def browser():
 @pytest.fixture
 def report(make, tmp_path):
     """Writes a report with something of everything; returns its file."""
-    trace = builders.trace(builders.query("SELECT * FROM users"), builders.loop(60))
+    site = builders.line(31, LONG_LINE, cell=None, file_path="/x/services.py")
+    trace = builders.trace(builders.query("SELECT * FROM users"), builders.loop(60, site=site))
     payload = {**trace_to_json(trace), "focus": "all", "target_ms": 1.0}
     shown = block.as_html(trace, diagnose(trace), focus="all", target_ms=1.0).markup
     cells = [
@@ -112,7 +114,8 @@ def _profile():
     collector = CpuCollector()
     collector.start()
     sorted(range(100), key=lambda number: -number)
-    return str(snakeviz.iframe(collector.stop()))
+    profile = collector.stop()
+    return str(card(cpu.as_html(profile), snakeviz.iframe(profile)))
 
 
 @pytest.fixture
@@ -207,6 +210,64 @@ def test_of_a_plan_only_code_scrolls_sideways(visit, report, width):
 
     assert page.locator("[data-perfkit=card] samp").count() > 10
     assert wide == []
+
+
+def test_on_a_phone_every_text_of_a_wide_table_stands_below_its_numbers_in_sight(visit, report):
+    page, _, _ = visit(report, width=390)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+
+    found = page.evaluate(
+        """[...document.querySelectorAll('.card table[style*=grid-template] td')].map((cell) => {
+          const box = cell.getBoundingClientRect();
+          return [cell.textContent, box.left >= 0 && box.right <= innerWidth, box.height];
+        })"""
+    )
+
+    texts = [text for text, _, _ in found]
+    assert any(text.endswith("<lambda>") for text in texts)
+    assert any(text.startswith("SELECT * FROM posts") for text in texts)
+    assert [text for text, is_in_sight, _ in found if not is_in_sight] == []
+
+
+def test_on_a_phone_the_letters_of_a_wide_picture_can_be_read(visit, report):
+    page, _, _ = visit(report, width=390)
+
+    flame = page.locator("img[alt^='Flame chart']")
+    shown = flame.evaluate("image => image.getBoundingClientRect().width / image.naturalWidth")
+    scrolls = flame.evaluate("image => image.parentElement.scrollWidth > image.parentElement.clientWidth")
+
+    assert 11 * shown >= 7  # the letters are 11 pixels high in the picture itself
+    assert scrolls
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_no_number_is_wrapped(visit, report, width):
+    page, _, _ = visit(report, width=width)
+
+    heights = page.evaluate(
+        """[...document.querySelectorAll('.card td[style*="text-align:right"], .masthead td.one-line')]
+          .map((cell) => { const range = document.createRange(); range.selectNodeContents(cell);
+            return [cell.textContent, new Set([...range.getClientRects()].filter((box) => box.height > 12)
+              .map((box) => Math.round(box.bottom / 8))).size]; })"""
+    )
+
+    assert len(heights) > 20
+    assert [text for text, lines in heights if lines > 1] == []
+
+
+def test_a_result_with_a_frame_of_its_own_gets_no_second_one(visit, report):
+    page, _, _ = visit(report)
+
+    edges = page.evaluate(
+        """[...document.querySelectorAll('.output.html, .output.stream')].map((output) => [
+          output.firstElementChild.dataset.perfkit === 'card', getComputedStyle(output).borderLeftWidth])"""
+    )
+
+    assert {tuple(edge) for edge in edges} == {(True, "0px"), (False, "2px")}
+
+
+def test_what_is_said_of_untrusted_notebooks_is_not_said_in_a_report(report):
+    assert "not trusted" not in report.read_text()
 
 
 def test_the_contents_stay_beside_the_text_and_fold_above_it_on_a_phone(visit, report):

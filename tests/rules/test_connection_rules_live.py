@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from perfkit.model.finding import Finding
 from perfkit.rules import diagnose, find_rule
-from perfkit.session.measurement import measure
+from perfkit.session.measuring import measure
 
 ONE = text("SELECT 1")
 LOCK = text("SELECT id FROM orders WHERE id = 1 FOR UPDATE")
@@ -284,8 +284,14 @@ def test_rows_that_nobody_reads_are_found_and_a_limit_is_not(postgres):
 
 
 def test_a_statement_that_takes_most_of_the_time_is_found_and_a_wait_on_purpose_is_not(postgres):
-    slow = text("SELECT count(*) FROM generate_series(1, 2000000) AS a")
+    busy = (
+        "CREATE FUNCTION pg_temp.report() RETURNS int LANGUAGE plpgsql AS $$ "
+        "DECLARE began timestamptz := clock_timestamp(); "
+        "BEGIN WHILE clock_timestamp() < began + interval '550 ms' LOOP END LOOP; RETURN 1; END$$"
+    )
+    slow = text("SELECT pg_temp.report()")
 
     with postgres.connect() as connection:
+        connection.exec_driver_sql(busy)
         assert "slow-query" in found(lambda: connection.execute(slow))
         assert found(lambda: connection.execute(OTHER_SERVICE)) == {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, delete, insert, select, text, update
+from sqlalchemy import ForeignKey, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
 from perfkit.model.finding import Finding
 from perfkit.model.trace import Trace
 from perfkit.rules import diagnose
-from perfkit.session.measurement import measure
+from perfkit.session.measuring import measure
 
 
 class Base(DeclarativeBase):
@@ -287,6 +287,63 @@ SILENT = [
 @pytest.mark.parametrize("work", SILENT, ids=[work.__name__ for work in SILENT])
 def test_a_program_that_does_well_is_left_in_peace(session, work):
     assert findings(work, session) == []
+
+
+def rate_of(session, number):
+    return session.execute(select(Book.author_id).where(Book.id == number)).scalar()
+
+
+def test_questions_that_one_line_asks_again_are_one_finding(session):
+    def work():
+        for number in (1, 2, 3, 1, 2, 3, 1):
+            rate_of(session, number)
+
+    (found,) = findings(work)
+
+    assert found.rule == "n-plus-one"  # seven statements that differ are the better description
+
+    def lines():
+        rate_of(session, 1), rate_of(session, 2), rate_of(session, 1), rate_of(session, 2)
+
+    (found,) = findings(lines)
+
+    assert found.message.startswith("4 times the same statement, 2 of them with parameters that were")
+    assert (found.rule, len(found.offenders), found.round_trips) == ("duplicate-query", 4, 2)
+
+
+def test_a_report_that_is_made_twice_is_one_finding(session):
+    def report():
+        for column in (Book.id, Book.author_id, Author.id, Prize.id, Prize.author_id):
+            session.execute(select(column).where(column == 1)).all()
+
+    (found,) = findings(lambda: (report(), report()))
+
+    assert found.message.startswith("5 statements with the same parameters, 2 times each: a part of")
+    assert (found.round_trips, len(found.offenders)) == (5, 10)
+
+
+def test_a_count_for_each_row_is_answered_by_grouping(session):
+    def work():
+        for number in range(1, 9):
+            session.scalar(select(func.count()).select_from(Book).where(Book.author_id == number))
+
+    (found,) = findings(work)
+
+    assert "grouped by books.author_id" in found.advice
+    assert "func.count()).where(Model.author_id.in_(keys)).group_by(Model.author_id)" in found.advice
+    assert "selectinload" not in found.advice
+
+
+def test_a_recursion_is_answered_by_a_recursive_query(session):
+    def step(number):
+        session.execute(select(Book.author_id).where(Book.id == number)).scalar()
+        return step(number - 1) if number else None
+
+    (found,) = findings(lambda: step(5))
+
+    assert "a function that calls itself sends one a row" in found.message
+    assert "WITH RECURSIVE" in found.advice
+    assert loop_lines([found]) == ["return step(number - 1) if number else None"]
 
 
 def test_a_row_read_again_after_each_write_is_no_duplicate(session):

@@ -3,9 +3,12 @@
 import inspect
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
+from perfkit.model.builders import alternating, line, loop
+from perfkit.model.builders import trace as trace_of
 from perfkit.model.codec import dumps, loads
 from perfkit.model.finding import Finding, Verdict
 from perfkit.rules import all_rules, diagnose, find_rule
@@ -97,6 +100,45 @@ def test_a_cause_is_reported_once_though_two_rules_see_it():
     findings = diagnose(trace(authors)).findings
 
     assert [finding.rule for finding in findings] == ["n-plus-one"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "relationship", "option"),
+    [
+        ("SELECT * FROM a WHERE a.id = ? LIMIT ?", "Book.author", 'Book.objects.select_related("author")'),
+        ("SELECT * FROM b WHERE b.author_id = ?", "Author.books", 'Author.objects.prefetch_related("books")'),
+    ],
+)
+def test_a_relation_of_djangos_is_loaded_by_djangos_own_means(statement, relationship, option):
+    spans = loop(5, statement, relationship=relationship, driver="django")
+
+    (finding,) = diagnose(trace_of(spans)).findings
+
+    assert option in finding.advice
+    assert "sqlalchemy" not in finding.advice
+
+
+def test_two_relations_of_djangos_in_one_loop_are_loaded_by_djangos_own_means():
+    authors = loop(5, "SELECT * FROM a WHERE a.id = ? LIMIT ?", relationship="Book.author")
+    tags = loop(5, "SELECT * FROM t WHERE t.book_id = ?", relationship="Book.tags", loop_id=2)
+    spans = [replace(span, driver="django") for span in alternating(authors, tags)]
+
+    (finding,) = diagnose(trace_of(spans)).findings
+
+    assert 'Book.objects.select_related("author").prefetch_related("tags")' in finding.advice
+
+
+def test_a_tree_that_is_walked_by_a_function_that_calls_itself_is_loaded_to_its_depth():
+    spans = loop(
+        5,
+        "SELECT * FROM nodes WHERE ? = nodes.parent_id",
+        relationship="Node.children",
+        loop_site=line(2, "return [walk(child) for child in node.children]", function_name="walk"),
+    )
+
+    (finding,) = diagnose(trace_of(spans)).findings
+
+    assert "selectinload(Node.children, recursion_depth=-1)" in finding.advice
 
 
 @pytest.mark.parametrize(

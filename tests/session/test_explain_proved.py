@@ -1,12 +1,16 @@
 """`explain(..., prove=True)`: the result carries the proof, shows it, and saves it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from perfkit.session import explain, load, measure
+from perfkit.model.codec import dumps
+from perfkit.model.plan_builders import node
+from perfkit.model.plan_builders import plan as made_plan
+from perfkit.session import explain, load, measure, proving
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "proof"))
 pytest_plugins = ["what_if_server"]
@@ -78,3 +82,48 @@ def test_sqlite_gets_the_plan_alone():
     engine.dispose()
 
     assert "Only on PostgreSQL" in result.proofs[0].refusal
+
+
+def test_on_mysql_no_index_is_tried():
+    never = create_engine("sqlite:///nowhere/at/all")
+    plan = replace(made_plan(node("Table Scan")), system_name="mysql")
+
+    refusal = proving.prove(never, "SELECT 1", None, plan, confirmed=True).refusal
+
+    assert "commits the open transaction and stays" in refusal
+
+
+def test_the_slowest_statements_of_a_block_are_proved_with_the_values_they_had(proof_engine):
+    quick, slow = text("SELECT * FROM customers WHERE id = :i"), text(SQL)
+
+    with measure("desk", plans="prove", confirm=True) as block, proof_engine.connect() as connection:
+        for number in range(3):
+            connection.execute(quick, {"i": number}).all()
+            connection.execute(slow, VALUES).all()
+
+    proved = [proof for proof in block.trace.proofs if proof.best]
+    assert [proof.best.what for proof in proved] == ["orders (customer_id)"]
+    (finding,) = [item for item in block.diagnosis.findings if item.rule == "selective-seq-scan"]
+    assert finding.plan == proved[0].plan
+    assert finding.advice.startswith("Proved: ")
+    assert finding.location.source_text.startswith("connection.execute(slow")
+    assert "4242" not in dumps(block.trace)
+
+
+def test_a_block_is_not_proved_where_nobody_asked_or_agreed(proof_engine):
+    def block(plans):
+        with measure("desk", plans=plans) as measured, proof_engine.connect() as connection:
+            connection.execute(text(SQL), VALUES).all()
+        return measured.trace
+
+    assert block(True).proofs is None
+    assert ["confirm=True" in proof.refusal for proof in block("prove").proofs] == [True]
+
+
+def test_at_most_three_statements_of_a_block_are_proved(proof_engine):
+    with measure("desk", plans="prove") as block, proof_engine.connect() as connection:
+        for column in ("id", "customer_id", "amount", "status", "city"):
+            connection.execute(text(f"SELECT {column} FROM orders WHERE zip = 'none'")).all()
+
+    assert len(block.trace.plans) == 5
+    assert [proof.plan for proof in block.trace.proofs] == [0, 1, 2]

@@ -1,6 +1,7 @@
 """The log of slow statements on a real PostgreSQL: rows, time-outs, async engines, passwords."""
 
 import asyncio
+import tempfile
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -12,8 +13,10 @@ from tests.plan_server import server_url
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    yield from server_url(str(tmp_path_factory.mktemp("slow_log") / "server"))
+def url():
+    # Not in pytest's own folder: as root the server runs as another user, who may not enter it.
+    with tempfile.TemporaryDirectory(prefix="perfkit-slow-log-") as folder:
+        yield from server_url(f"{folder}/server")
 
 
 @pytest.fixture

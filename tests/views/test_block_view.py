@@ -8,7 +8,8 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.builders import line, loan, loop, pool, query, refusal, trace, unmeasured
+from perfkit.model.connection import TransactionEvent
 from perfkit.rules import diagnose
 from perfkit.views import block, findings, queries, table
 from perfkit.views._html import Html, esc, join, tag
@@ -31,6 +32,64 @@ def test_the_header_counts_statements_shapes_round_trips_time_and_findings():
         "users page: 101 statements in 2 shapes · 101 round trips"
         " · 101 ms of 101 ms in the database · 1 finding"
     )
+
+
+WAITED = pool(loan(30.0, 40.0, wait_ms=30.0))
+
+
+def test_the_header_tells_the_wait_for_a_connection_where_it_matters():
+    waited = trace(query(duration_ms=10.0), duration_ms=100.0, pool=WAITED)
+
+    assert "10 ms of 100 ms in the database · 30 ms waiting for a connection" in queries.summary(waited)
+    assert "waiting" not in queries.summary(dataclasses.replace(waited, duration_ms=4000.0))
+    assert "waiting" not in queries.summary(trace(query(), pool=pool(loan(0.5, 40.0, wait_ms=0.5))))
+
+
+def test_the_time_line_parts_the_block_into_database_waiting_and_python():
+    waited = trace(
+        query(duration_ms=10.0),
+        duration_ms=100.0,
+        pool=pool(loan(50.0, 60.0, wait_ms=30.0)),
+        transactions=(TransactionEvent("commit", 60.0, duration_ms=20.0),),
+    )
+
+    text = shown(waited, focus="queries").get_text(" ")
+
+    assert "blue: in the database, 30 ms (30%)" in text
+    assert "orange: waiting for a connection, 30 ms" in text
+    assert "the rest, 40 ms, in Python" in text
+
+
+def test_a_wait_that_came_to_nothing_counts_until_its_error():
+    refused = trace(query(), duration_ms=100.0, pool=pool(refusal(10.0, refused_ms=40.0)))
+    waiting_still = trace(query(), duration_ms=100.0, pool=pool(refusal(10.0)))
+
+    assert (refused.waiting_ms, waiting_still.waiting_ms) == (30.0, 90.0)
+
+
+def test_what_ran_before_the_block_stands_apart_and_in_no_number():
+    others = [query("SELECT beat", is_background=True, duration_ms=5.0, start_ms=n) for n in range(12)]
+    busy = dataclasses.replace(
+        PAGE, background_queries=tuple(others), pool=pool(loan(90, 95, wait_ms=80, is_background=True))
+    )
+
+    text, page = block.as_text(busy, diagnose(busy), focus="queries"), shown(busy, focus="queries")
+
+    assert text.splitlines()[0] == (
+        "users page: 101 statements in 2 shapes · 101 round trips · 101 ms of 101 ms in the database"
+        " · 12 more from tasks that ran before the block · 1 finding"
+    )
+    assert "12 more statements from tasks and threads that ran before the block" in text
+    (apart,) = [fold for fold in page.find_all("details") if "SELECT beat" in fold.get_text()]
+    assert apart.find("summary").get_text().startswith("12 more statements from tasks")
+    assert diagnose(busy).findings == diagnose(PAGE).findings
+
+
+def test_a_block_that_only_others_used_says_so():
+    others = dataclasses.replace(trace(), background_queries=(query("SELECT beat", is_background=True),))
+
+    assert queries.summary(others) == "no statements · 1 more from tasks that ran before the block"
+    assert "SELECT beat" in shown(others, focus="queries").get_text()
 
 
 def test_a_finding_shows_the_line_the_loop_where_to_mend_and_the_next_step():
@@ -65,6 +124,17 @@ def test_a_block_without_findings_says_what_was_looked_for():
 
 def test_rows_that_are_unknown_are_called_unknown():
     assert "unknown" in queries.as_text(trace(query(returned_rows=None)))
+
+
+def test_the_size_of_rows_stands_beside_them_where_it_is_known():
+    known = query("SELECT a", returned_rows=1000, returned_bytes=3_200_000)
+    group = trace([known, query("SELECT a", returned_rows=500), query("SELECT b", returned_rows=1000)])
+
+    text = queries.as_text(group)
+
+    assert "1,500 · ≈ 4.8 MB rows" in text
+    assert "1,000 rows  SELECT b" in text
+    assert "1,000 · ≈ 3.2 MB" in shown(group, focus="queries").get_text()
 
 
 def test_a_block_that_was_not_measured_shows_no_zero_statements():

@@ -150,3 +150,18 @@ def test_everything_from_outside_is_escaped():
     assert "<script" not in markup
     markup = as_html(*[profiled(trace, function(hostile, 1.0, file_path=hostile))] * 2).markup
     assert "<script" not in markup
+
+
+def test_of_two_explained_statements_only_the_plans_are_compared():
+    from perfkit.model.plan_builders import node, plan
+
+    before, after = (
+        replace(builders.unmeasured(name), plans=(plan(node("Seq Scan", ms=ms, relation_name="orders")),))
+        for name, ms in (("slow", 50), ("quick", 2))
+    )
+
+    assert rows(before, after) == []
+    text = as_text(before, after)
+    assert text.startswith("slow → quick")
+    assert "Times include the measuring" not in text
+    assert "Times include the measuring" not in as_html(before, after).markup

@@ -1,5 +1,6 @@
 """The static chart: its boxes, its text alternative, its size."""
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -82,8 +83,7 @@ def test_hostile_names_are_escaped(name):
     hostile = profile(function(name, user=True, path=f"/tmp/{name[:80]}"))
     assert len(ET.fromstring(flame.as_svg(hostile)).findall(".//{*}script")) == 0
     markup = str(flame.as_html(hostile))
-    assert markup.startswith("<img ")
-    assert markup.count("<") == 1
+    assert re.findall(r"<(\w+)", markup) == ["div", "img"]
 
 
 def test_nothing_recorded_is_no_picture():

@@ -48,7 +48,7 @@ def test_a_peak_between_the_samples_leaves_room_above_them():
 
 
 def test_memory_given_back_stays_within_the_picture():
-    assert all(0 <= y <= 220 and 0 <= x <= 900 for x, y in points(rising(300, 100, 50)))
+    assert all(0 <= y <= 220 and 0 <= x <= 1000 for x, y in points(rising(300, 100, 50)))
 
 
 def test_noise_below_a_megabyte_looks_small():

@@ -124,7 +124,7 @@ def test_more_lines_than_fit_are_counted():
 
 
 def test_shrinking_lines_are_negative():
-    assert "-2.0 MB" in memory.as_text(profile(0, -2, 0, -2, growth=growth(-2 * MB)))
+    assert "−2.0 MB" in memory.as_text(profile(0, -2, 0, -2, growth=growth(-2 * MB)))
 
 
 def test_lines_measured_by_memory_profiler_keep_their_indentation():

@@ -139,6 +139,11 @@ def browser():
         chromium.close()
 
 
+def _is_unexpected(message):
+    """A browser notes each worker that a policy forbids; then the page does the worker's work."""
+    return message.type == "error" and "worker-src 'none'" not in message.text
+
+
 @pytest.fixture
 def drawn(browser, tmp_path):
     """Opens a page with the frame from a file; gives the frame, the requests and the errors."""
@@ -153,6 +158,7 @@ def drawn(browser, tmp_path):
         requests, errors = [], []
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if _is_unexpected(message) else None)
         page.goto(file.as_uri())
         return page, page.frame_locator("iframe"), requests, errors
 
@@ -185,6 +191,60 @@ def test_it_draws_itself_when_it_is_unfolded(drawn):
     page, frame, _, _ = drawn(cell_profile(), before="<details><summary>Open</summary>", after="</details>")
     page.get_by_text("Open").click()
     frame.locator("rect").first.wait_for()
+
+
+ANSWERED = "() => typeof sv_json_cache === 'object' && Object.keys(sv_json_cache).length > 0"
+RESIZE = """(width) => {
+  const frame = document.querySelector('iframe');
+  frame.style.display = width ? 'inline' : 'none';
+  frame.style.width = `${width}px`;
+}"""
+
+
+@pytest.mark.parametrize("width", [0, 20, 100, 119])
+def test_without_room_it_waits_and_draws_when_it_has_some(drawn, width):
+    style = f"<style>iframe{{{'display:none' if width == 0 else f'width:{width}px'}}}</style>"
+    page, frame, _, errors = drawn(cell_profile(), before=style)
+    page.frames[1].wait_for_function(ANSWERED, polling=20)
+    page.frames[1].evaluate("for (let n = 0; n < 30; n++) redraw_vis(Object.values(sv_json_cache)[0])")
+    waiting = frame.locator("rect").count()
+
+    page.evaluate(RESIZE, 900)
+    frame.locator("rect").first.wait_for()
+
+    assert waiting == 0
+    assert errors == []
+
+
+def test_it_is_drawn_for_each_width_that_it_gets_and_stays_while_there_is_none(drawn):
+    page, frame, _, errors = drawn(cell_profile())
+    for width in (900, 0, 40, 700, 0, 1000):
+        page.evaluate(RESIZE, width)
+        if width > 100:
+            drawn_for = f"Math.abs(document.querySelector('svg').getAttribute('width') - {width * 0.75}) < 1"
+            page.frames[1].wait_for_function(drawn_for, polling=20)
+
+    assert frame.locator("rect").count() > 3
+    assert errors == []
+
+
+@pytest.mark.parametrize("width", [704, 900, 1046])
+def test_its_controls_do_not_lie_on_the_picture(drawn, width):
+    page, frame, _, _ = drawn(cell_profile())
+    page.evaluate(RESIZE, width)
+    drawn_for = f"Math.abs(document.querySelector('svg').getAttribute('width') - {width * 0.75}) < 1"
+    page.frames[1].wait_for_function(drawn_for, polling=20)
+
+    left = frame.locator("rect").first.bounding_box()["x"]
+    ends = [box["x"] + box["width"] for box in map(_box, frame.locator("button, select").all())]
+
+    assert sum(end > left for end in ends) == 1  # the call stack, on the right
+    table = frame.locator("#pstats-table").bounding_box()
+    assert table["x"] + table["width"] <= frame.locator("html").bounding_box()["x"] + width
+
+
+def _box(part):
+    return part.bounding_box()
 
 
 def test_hostile_names_are_drawn_and_run_nothing(drawn):

@@ -203,7 +203,7 @@ def test_times_close_together_are_drawn_on_a_linear_axis():
 
 
 def test_equal_times_are_drawn_in_the_middle():
-    assert drawing(strip((5.0,), (5.0,)).markup).count('cx="344.0"') == 2
+    assert drawing(strip((5.0,), (5.0,)).markup).count('cx="270.0"') == 2
 
 
 def test_there_is_no_strip_of_one_side():

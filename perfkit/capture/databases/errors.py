@@ -9,7 +9,11 @@ TextStyle = Literal["named", "driver", "plain"]
 
 _PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
 _CLASS_DATA = "22"
+_RAISED = "P0001"
 _WIDTH = 100
+_NUMBER_AND_TEXT = 2
+# Of MySQL and MariaDB: unknown database, column, table or function, and what a user may not do.
+_NAMES_ONLY = frozenset({1044, 1045, 1049, 1051, 1054, 1142, 1143, 1146, 1305, 1370})
 
 
 class ExplainError(RuntimeError):
@@ -35,7 +39,9 @@ def explain_error(error: SQLAlchemyError, style: TextStyle = "plain", prefix: st
         return ExplainError(_first_line(str((cause or error).args[0])))
     if error.connection_invalidated:
         return ExplainError("The connection to the database was lost while the plan was made. Connect again.")
-    message = _message(error)
+    message = _mysql_message(error, style) or _message(error)
+    if style != "plain" and sqlstate(error) == _RAISED:
+        message = "A function or trigger of the database refused the statement."
     if style != "plain" and sqlstate(error).startswith(_CLASS_DATA):
         message = re.sub(r'".*"', '"…"', message)
     return ExplainError(message + _caret(error, style, prefix))
@@ -50,6 +56,15 @@ def _message(error: DBAPIError) -> str:
     return f"{_first_line(primary)} ({_first_line(hint)})" if hint else _first_line(primary)
 
 
+def _mysql_message(error: DBAPIError, style: TextStyle) -> str | None:
+    """Drivers of MySQL and MariaDB give a number and a text; what they quote may hold a bound value."""
+    arguments = error.orig.args if error.orig else ()
+    if len(arguments) != _NUMBER_AND_TEXT or not all(map(isinstance, arguments, (int, str))):
+        return None
+    code, message = arguments[0], _first_line(arguments[1])
+    return message if style == "plain" or code in _NAMES_ONLY else re.sub("'.*'", "'…'", message)
+
+
 def _first_line(text: str) -> str:
     """Connection errors repeat themselves for each address; the first says it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -61,7 +76,7 @@ def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
     position = getattr(getattr(error.orig, "diag", None), "statement_position", None)
     if position is None or not error.statement:
         return ""
-    sent = _as_sent(error.statement) if style != "plain" else error.statement
+    sent = as_sent(error.statement)[0] if style != "plain" else error.statement
     at = int(position) - 1
     if not len(prefix) <= at <= len(sent):
         return ""
@@ -74,13 +89,21 @@ def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
     return f"\n  {text[:_WIDTH].rstrip()}\n  {' ' * column}^"
 
 
-def _as_sent(statement: str) -> str:
-    """psycopg sends `$1` for `%s`, and the database counts in what was sent."""
-    names: dict[str, int] = {}
+def as_sent(statement: str) -> tuple[str, tuple[str | int, ...]]:
+    """What psycopg sends: `$1` for `%s`, which is also what the database counts in.
+
+    Args:
+        statement: text with psycopg's placeholders.
+
+    Returns:
+        The text with numbers, and for each number the name or the position of its value.
+    """
+    names: dict[str | int, int] = {}
 
     def number(match: re.Match[str]) -> str:
         if match[0] == "%%":
             return "%"
-        return f"${names.setdefault(match[1] or f'position {len(names)}', len(names) + 1)}"
+        return f"${names.setdefault(match[1] or len(names), len(names) + 1)}"
 
-    return _PLACEHOLDER.sub(number, statement)
+    text = _PLACEHOLDER.sub(number, statement)
+    return text, tuple(names)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 _TOKEN = re.compile(
-    r"""(?P<kept>"(?:[^"]|"")*"                                       # a quoted name
+    r"""(?P<kept>"(?:[^"]|"")*" | `(?:[^`]|``)*`                      # a quoted name
         | (?:InitPlan|SubPlan)\s\d+ | \$\d+ | [A-Za-z_][\w$]*\b(?!')
         | ::(?:\w+|"[^"]+")(?:\svarying)?\(\d+(?:,\d+)?\))            # a type with its size
-      | (?P<value>[EeBbXx]?'(?:[^']|'')*' | \d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+)""",
+      | (?P<value>[EeBbXx]?'(?:[^'\\]|''|\\.)*' | 0x[0-9A-Fa-f]+ | \d+(?:\.\d*)?(?:[eE][+-]?\d+)? | \.\d+)""",
     re.VERBOSE,
 )
 # Names and settings of the database, which hold no values.
@@ -24,6 +24,9 @@ _NAMES = frozenset(
         "Sort Method", "Sort Space Type", "Command", "Trigger Name", "Constraint Name", "Relation", "Storage",
         "Cache Mode", "Tuplestore Name", "Custom Plan Provider", "Conflict Resolution",
         "Conflict Arbiter Indexes", "Settings", "Full-sort Groups", "Pre-sorted Groups", "Format",
+        # MariaDB's and MySQL's
+        "table_name", "access_type", "possible_keys", "key", "key_length", "used_key_parts", "filtered",
+        "buffer_size", "join_type", "r_buffer_size", "r_sort_mode", "operation", "message",
     }
 )  # fmt: skip
 

@@ -1,35 +1,41 @@
 """PostgreSQL: `EXPLAIN (FORMAT JSON)` that leaves nothing behind.
 
 Everything happens behind a savepoint that is rolled back, read-only, with timeouts (reference notes on
-EXPLAIN, section 7). A statement that may write is never executed.
+EXPLAIN, section 7). A statement that may write is executed only where that was asked for.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from perfkit.capture.databases import postgresql_effects as effects
+from perfkit.capture.databases import postgresql_forms as forms
+from perfkit.capture.databases import postgresql_locks as locks
+from perfkit.capture.databases import postgresql_session as session
 from perfkit.capture.databases.errors import ExplainError, explain_error, sqlstate
 from perfkit.capture.databases.literals import hide_values
-from perfkit.capture.databases.postgresql_catalog import catalog_facts
+from perfkit.capture.databases.postgresql_catalog import with_catalog
 from perfkit.capture.databases.request import ExplainRequest
-from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
-from perfkit.model.plan import Plan
+from perfkit.capture.databases.sql_text import READS, WRITES, creates_from_query, statement_kind
+from perfkit.model.plan import AlternativePlan, Plan
 from perfkit.model.plan_reader import PlanFormatError, read_postgresql_plan
 
 ANALYZE_PREFIX = "EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) "
+WRITE_PREFIX = "EXPLAIN (ANALYZE, VERBOSE, BUFFERS, WAL, SETTINGS, FORMAT JSON) "
 PLAIN_PREFIX = "EXPLAIN (VERBOSE, SETTINGS, FORMAT JSON) "
-# Waiting for another session's lock is not part of the plan (reference notes, section 7: 1 to 2 s).
-LOCK_TIMEOUT_MS = 1000
-_SAVEPOINT = "perfkit_explain"
 
-_NO_TRANSACTION, _FAILED_TRANSACTION = "25P01", "25P02"
-_CANCELLED, _LOCKED = "57014", "55P03"
+_CANCELLED, _LOCKED, _DEADLOCK = "57014", "55P03", "40P01"
 _READ_ONLY = "25006"
-_NOT_EXECUTED = "Not measured: the statement may change or lock data, so it was not executed."
+_CLASS_CONSTRAINT = "23"
+_NOT_EXECUTED = (
+    "Not measured: the statement may change or lock data, so it was not executed. "
+    "%%explain --analyze-writes (in Python: analyze_writes=True) executes it and rolls it back."
+)
+
+_READ_ONLY_SESSION = "Not measured: this session, or the whole server, may only read."
 
 
 def explain(connection: Connection, request: ExplainRequest) -> Plan:
@@ -46,23 +52,79 @@ def explain(connection: Connection, request: ExplainRequest) -> Plan:
         ExplainError: if the statement has no plan.
     """
     kind = statement_kind(request.statement, "postgres")
-    _refuse(kind.keyword)
-    with _savepoint(connection):
+    _refuse(kind.keyword, request.statement)
+    if request.analyze and request.analyze_writes:
+        return _measured_write(connection, request)
+    plan = _read(connection, request, kind.is_write)
+    if not request.executions:
+        return plan
+    return replace(plan, alternatives=tuple(_alternatives(connection, request, plan, kind.is_write)))
+
+
+def _alternatives(
+    connection: Connection, request: ExplainRequest, plan: Plan, is_write: bool
+) -> Iterator[AlternativePlan]:
+    for form in forms.other_forms(connection, request):
+        try:
+            other = _read(connection, form.request, is_write)
+        except ExplainError:
+            continue  # the plan itself is there, and what the other would be is not known
+        found = forms.alternative(plan, form, other)
+        if found is not None:
+            yield found
+
+
+def _read(connection: Connection, request: ExplainRequest, is_write: bool) -> Plan:
+    with session.undone(connection):
         if not request.analyze:
             return _ask(connection, request, PLAIN_PREFIX)
-        if kind.is_write and not request.analyze_writes:
+        if is_write:
             return _plain(connection, request, _NOT_EXECUTED)
         try:
             return _ask(connection, request, ANALYZE_PREFIX)
         except _NotMeasuredError as reason:
-            connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            session.start_again(connection)
             return _plain(connection, request, str(reason))
 
 
-def _refuse(keyword: str) -> None:
+def describe(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
+    """The plans with what the catalogue says of their tables; a note where it may not be read."""
+    if not any(node.relation_name for plan in plans for node in plan.nodes()):
+        return list(plans)
+    try:
+        with session.undone(connection):
+            session.limit(connection, session.CATALOG_TIMEOUT_MS)
+            return with_catalog(connection, plans)
+    except (DBAPIError, ExplainError) as error:
+        reason = error if isinstance(error, ExplainError) else explain_error(error)
+        note = f"Nothing is known of the tables: {reason}"
+        return [replace(plan, notes=(*plan.notes, note)) for plan in plans]
+
+
+def _measured_write(connection: Connection, request: ExplainRequest) -> Plan:
+    """Execute what may write, roll it back, and say what stays, also where it came to no end."""
+    with session.undone(connection):
+        held = locks.advisory_locks(connection)
+        plan = _ask(connection, request, PLAIN_PREFIX)
+        before = effects.look(connection, plan)
+        session.start_again(connection)
+        note = "Executed, and rolled back: the rows are as they were."
+        try:
+            plan = _ask(connection, request, WRITE_PREFIX)
+        except _NotMeasuredError as reason:
+            note = str(reason)
+        finally:
+            if not connection.invalidated:
+                session.start_again(connection)
+                locks.release_new(connection, held)
+        return replace(plan, notes=(*plan.notes, note, *effects.side_effects(connection, before, plan)))
+
+
+def _refuse(keyword: str, statement: str) -> None:
     if keyword == "EXPLAIN":
         raise ExplainError("Leave out EXPLAIN: give the statement itself.")
-    if keyword not in READS | WRITES | {"CREATE", "DECLARE"}:
+    has_query = keyword == "CREATE" and creates_from_query(statement, "postgres")
+    if not has_query and keyword not in READS | WRITES | {"DECLARE"}:
         raise ExplainError(
             f"PostgreSQL has no plan for {keyword[:40]}. "
             "Give SELECT, VALUES, WITH, INSERT, UPDATE, DELETE or MERGE."
@@ -80,7 +142,10 @@ def _plain(connection: Connection, request: ExplainRequest, note: str) -> Plan:
 
 def _ask(connection: Connection, request: ExplainRequest, prefix: str) -> Plan:
     try:
-        connection.exec_driver_sql(_settings(request))
+        session.limit(connection, request.timeout_ms, read_only=prefix != WRITE_PREFIX)
+        if prefix == WRITE_PREFIX:
+            # What is checked at the end of a transaction would be in no plan (reference notes, rule 51).
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         answer = request.run(connection, prefix).scalar()
     except DBAPIError as error:
         raise _reason(error, request, prefix) from None
@@ -90,85 +155,30 @@ def _ask(connection: Connection, request: ExplainRequest, prefix: str) -> Plan:
         plan = read_postgresql_plan(_shown(answer, request), request.statement)
     except PlanFormatError as error:
         raise ExplainError(f"The database answered something else. {error}") from None
-    tables, foreign_keys = catalog_facts(connection, plan)
-    return replace(plan, tables=tables, foreign_keys=foreign_keys, parameter_types=request.parameter_types)
-
-
-def _settings(request: ExplainRequest) -> str:
-    """Set until the rollback. Strings are read by the standard, as they were when statements were counted."""
-    settings = {
-        "transaction_read_only": "off" if request.analyze_writes else "on",
-        "standard_conforming_strings": "on",
-        "lock_timeout": LOCK_TIMEOUT_MS,
-        "statement_timeout": max(1, round(request.timeout_ms)),
-    }
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    return replace(plan, parameter_types=request.parameter_types)
 
 
 def _shown(answer: object, request: ExplainRequest) -> object:
     """Some drivers decode JSON and some do not; values that were bound stay out of the plan."""
     if not request.has_parameters:
         return answer
-    written = request.statement.replace("%%", "%") if request.style == "driver" else request.statement
-    return hide_values(json.loads(answer) if isinstance(answer, str) else answer, written)
+    return hide_values(json.loads(answer) if isinstance(answer, str) else answer, request.written)
 
 
 def _reason(error: DBAPIError, request: ExplainRequest, prefix: str) -> Exception:
-    state = sqlstate(error)
+    state, is_executed = sqlstate(error), prefix != PLAIN_PREFIX
     if state == _LOCKED:
         return ExplainError(
             "Another session holds a lock on a table of this statement. Try again when it is done."
         )
-    if prefix == ANALYZE_PREFIX and state == _CANCELLED:
+    if state == _DEADLOCK:
+        return ExplainError("Another session and this one waited for each other (a deadlock). Try again.")
+    if is_executed and state == _CANCELLED:
         return _NotMeasuredError(
             f"Not measured: cancelled after {request.timeout_ms / 1000:g} s. Rows are estimates."
         )
-    if prefix == ANALYZE_PREFIX and state == _READ_ONLY:
-        return _NotMeasuredError(_NOT_EXECUTED)
+    if is_executed and state == _READ_ONLY:
+        return _NotMeasuredError(_READ_ONLY_SESSION if request.analyze_writes else _NOT_EXECUTED)
+    if is_executed and state.startswith(_CLASS_CONSTRAINT):
+        return _NotMeasuredError(f"Not measured: {explain_error(error, request.style, prefix)}")
     return explain_error(error, request.style, prefix)
-
-
-@contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    """Undo everything, and end the transaction only where perfkit began it."""
-    began_here = not connection.in_transaction()
-    rollback: tuple[str, ...] = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}"
-    try:
-        if _begin(connection):
-            rollback = ("ROLLBACK",)
-        try:
-            yield
-        finally:
-            _undo(connection, rollback)
-    finally:
-        if began_here:
-            connection.rollback()
-
-
-def _begin(connection: Connection) -> bool:
-    """Set the savepoint; true where the connection is in autocommit and needed a transaction first."""
-    try:
-        connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
-        return False
-    except DBAPIError as error:
-        if sqlstate(error) == _FAILED_TRANSACTION:
-            raise ExplainError(
-                "The open transaction failed earlier and takes no statement. Roll it back first."
-            ) from None
-        if sqlstate(error) != _NO_TRANSACTION:
-            raise explain_error(error) from None
-    except SQLAlchemyError as error:
-        raise explain_error(error) from None
-    connection.exec_driver_sql("BEGIN")
-    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
-    return True
-
-
-def _undo(connection: Connection, statements: tuple[str, ...]) -> None:
-    try:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-    except SQLAlchemyError:
-        # The connection is gone, and the server has undone everything itself.
-        if not connection.invalidated:
-            raise

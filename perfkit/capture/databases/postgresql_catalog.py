@@ -1,21 +1,30 @@
 """What PostgreSQL's catalogue says about the tables of a plan. Everything here only reads."""
 
 import json
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from perfkit.capture.databases.postgresql_session import ask
 from perfkit.model.catalog import Column, ForeignKey, Index, Table
 from perfkit.model.plan import Plan
 from perfkit.model.sql_names import quoted
 
 # A plan over more tables than this is one over partitions; the first ones tell what the others are like.
 MAX_TABLES = 40
+_TEMPORARY = "pg_temp"
+_T = TypeVar("_T")
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.reltuples, c.relpages, pg_relation_size(c.oid), c.relkind::text,
        c.relispartition, pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid),
        pg_stat_get_mod_since_analyze(c.oid),
-       EXISTS (SELECT FROM pg_catalog.pg_statistic s WHERE s.starelid = c.oid),
+       -- The statistics show themselves to those alone who may read the table.
+       CASE WHEN has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
+            THEN EXISTS (SELECT FROM pg_catalog.pg_stats s
+                         WHERE s.schemaname = n.nspname AND s.tablename = c.relname) END,
        EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
        (SELECT format('%%I.%%I', m.nspname, p.relname) FROM pg_catalog.pg_class p
         JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace WHERE p.oid = h.inhparent),
@@ -57,7 +66,7 @@ JOIN pg_catalog.pg_am m ON m.oid = c.relam
 WHERE i.indrelid = ANY (%(oids)s::oid[]) ORDER BY i.indrelid, c.relname
 """
 _FOREIGN_KEYS = """
-SELECT k.conname, k.conrelid::regclass::text,
+SELECT k.conrelid, k.confrelid, k.conname, k.conrelid::regclass::text,
        ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u(number, position)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
              ORDER BY u.position),
@@ -73,47 +82,67 @@ ORDER BY k.conname
 """
 
 
-def catalog_facts(connection: Connection, plan: Plan) -> tuple[tuple[Table, ...], tuple[ForeignKey, ...]]:
-    """Look up the tables of a plan.
+def with_catalog(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
+    """Look up the tables of plans, all of them together.
 
     Args:
-        connection: where the plan was made, in a transaction whose end the caller sees to.
-        plan: its nodes name the tables.
+        connection: where the plans were made, in a transaction whose end the caller sees to.
+        plans: their nodes name the tables.
 
     Returns:
-        The tables, up to 40 of them, and the foreign keys to and from them.
+        Each plan with its tables, up to 40 of them, and the foreign keys to and from these.
     """
-    names = dict.fromkeys((node.relation_name, node.schema) for node in plan.nodes() if node.relation_name)
-    wanted = [{"name": name, "schema": schema} for name, schema in names][:MAX_TABLES]
-    return _facts(connection, wanted) if wanted else ((), ())
-
-
-def _facts(
-    connection: Connection, wanted: list[dict[str, str | None]]
-) -> tuple[tuple[Table, ...], tuple[ForeignKey, ...]]:
-    rows = connection.exec_driver_sql(_TABLES, {"names": json.dumps(wanted)}).all()
+    wanted = dict.fromkeys(name for plan in plans for name in _names(plan))
+    names = json.dumps([{"name": name, "schema": schema} for name, schema in wanted])
+    rows = ask(connection, _TABLES, {"names": names})
     oids = {"oids": [row[0] for row in rows]}
-    columns: dict[int, list[Column]] = {}
-    for oid, *column in connection.exec_driver_sql(_COLUMNS, oids):
-        columns.setdefault(oid, []).append(Column(*column))
-    indexes: dict[int, list[Index]] = {}
-    for oid, *index in connection.exec_driver_sql(_INDEXES, oids):
-        indexes.setdefault(oid, []).append(_index(*index))
-    keys = (
-        ForeignKey(name, table, tuple(names), referenced, is_indexed, is_deferred)
-        for name, table, names, referenced, is_indexed, is_deferred in connection.exec_driver_sql(
-            _FOREIGN_KEYS, oids
-        )
+    columns = _grouped((oid, Column(*column)) for oid, *column in ask(connection, _COLUMNS, oids))
+    indexes = _grouped((oid, _index(*index)) for oid, *index in ask(connection, _INDEXES, oids))
+    keys = [(key[:2], _foreign_key(*key[2:])) for key in ask(connection, _FOREIGN_KEYS, oids)]
+    tables = {row[0]: _table(row, tuple(columns[row[0]]), tuple(indexes[row[0]])) for row in rows}
+    return [_with_facts(plan, tables, keys) for plan in plans]
+
+
+def _names(plan: Plan) -> list[tuple[str, str | None]]:
+    names = dict.fromkeys((node.relation_name, node.schema) for node in plan.nodes() if node.relation_name)
+    return [(name, schema) for name, schema in names if name][:MAX_TABLES]
+
+
+def _grouped(pairs: Iterable[tuple[int, _T]]) -> defaultdict[int, list[_T]]:
+    groups: defaultdict[int, list[_T]] = defaultdict(list)
+    for oid, item in pairs:
+        groups[oid].append(item)
+    return groups
+
+
+def _with_facts(plan: Plan, tables: Mapping[int, Table], keys: list[tuple[Any, ForeignKey]]) -> Plan:
+    names = _names(plan)
+    own = {oid: table for oid, table in tables.items() if _is_named(table, names)}
+    return replace(
+        plan,
+        tables=tuple(own.values()),
+        foreign_keys=tuple(key for ends, key in keys if not own.keys().isdisjoint(ends)),
     )
-    tables = (_table(row, tuple(columns.get(row[0], ())), tuple(indexes.get(row[0], ()))) for row in rows)
-    return tuple(tables), tuple(keys)
+
+
+def _is_named(table: Table, names: list[tuple[str, str | None]]) -> bool:
+    schema = _TEMPORARY if table.schema.startswith(_TEMPORARY) else table.schema
+    return any(name == table.relation_name and (at in (None, schema, table.schema)) for name, at in names)
+
+
+def _foreign_key(
+    name: str, table: str, columns: list[str], referenced: str, is_indexed: bool, is_deferred: bool
+) -> ForeignKey:
+    return ForeignKey(name, table, tuple(columns), referenced, is_indexed, is_deferred)
 
 
 def _table(row: Any, columns: tuple[Column, ...], indexes: tuple[Index, ...]) -> Table:
     _, schema, name, rows, pages, size, kind, is_partition, live, dead, modified, *more = row
     analyzed, extended, parent, partition_key, partition_count = more
+    # `pg_temp_3` is the session's own `pg_temp`, as its plans write it.
+    shown_schema = _TEMPORARY if schema.startswith(_TEMPORARY) else schema
     return Table(
-        f"{quoted(schema)}.{quoted(name)}",
+        f"{quoted(shown_schema)}.{quoted(name)}",
         float(rows),
         size,
         kind,

@@ -20,7 +20,9 @@ class ExplainRequest:
     `style` says how the text is to be read: `named` has `:name` parameters and `parameters` is a mapping,
     `driver` has the driver's own placeholders (and `%%` for `%` where the driver wants that), `plain` has
     none. `timeout_ms` bounds the execution that `analyze` asks for. `analyze_writes` also executes what may
-    write; it is rolled back.
+    write; it is rolled back. `executions` is how often a measured block sent it, 0 where none did, and
+    `in_cursor` that it read the rows from a cursor in the server. `sent` is what goes to the database in
+    place of the statement, its values written into it, so it is never shown.
     """
 
     statement: str
@@ -29,6 +31,9 @@ class ExplainRequest:
     timeout_ms: float
     style: TextStyle
     analyze_writes: bool = False
+    executions: int = 0
+    in_cursor: bool = False
+    sent: str | None = None
 
     @property
     def has_parameters(self) -> bool:
@@ -43,9 +48,16 @@ class ExplainRequest:
         values = self.parameters.values() if isinstance(self.parameters, Mapping) else self.parameters
         return tuple(_type_name(type(value)) for value in values)
 
+    @property
+    def written(self) -> str:
+        """The statement as the database reads it, but for its values."""
+        return self.statement.replace("%%", "%") if self.style == "driver" else self.statement
+
     def run(self, connection: Connection, prefix: str) -> CursorResult[Any]:
         """Execute the statement with `prefix` before it, through the driver's own parameter binding."""
-        statement = prefix + self.statement
+        statement = prefix + (self.sent or self.statement)
+        if self.sent is not None:
+            return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         if self.style == "named":
             return connection.execute(text(statement), self.parameters)
         if self.style == "driver":

@@ -54,6 +54,12 @@ def rows_that_nobody_reads(connection):
     connection.execute(select(Sensor.id).order_by(Sensor.id)).fetchmany(20)  # line
 
 
+@fires("unbounded-result", statements=1)
+def the_first_of_all(session):
+    """The ORM loads all 1,200 rows and turns them into objects to hand out one."""
+    session.scalars(select(Sensor).order_by(Sensor.id)).first()  # line
+
+
 @fires("cartesian-product", statements=1, on="postgresql")
 def two_collections_joined(session):
     """Two joined collections multiply: 640 rows for 170 objects."""
@@ -68,9 +74,9 @@ def two_collections_joined_on_sqlite(session):
     session.scalars(select(Shelf).options(*both)).unique().all()  # line
 
 
-@fires("deep-offset", statements=12, on="postgresql")
+@fires("deep-offset", statements=20, on="postgresql")
 def pages_that_get_slower(connection):
     """Each page reads and throws away all pages before it; a row of this table has a price."""
     page = text("SELECT id, yearly_report(1) FROM sensors ORDER BY id LIMIT 5 OFFSET :skip")
-    for number in range(12):  # loop
+    for number in range(20):  # loop
         connection.execute(page, {"skip": 5 * number}).all()  # line

@@ -62,9 +62,7 @@ def django_the_same_each_time(authors):
         authors.filter(name="author 1").exists()  # line
 
 
-@fires(
-    N, statements=9, on="django", wrong="Django sends from a thread, where the coroutine is not on the stack."
-)
+@fires(N, statements=9, on="django")
 async def django_async_for(authors):
     """Django runs its statements in a thread, and the loop in the coroutine."""
     async for author in authors.all():  # cause, loop

@@ -137,6 +137,17 @@ def up_a_tree_step_by_step(connection):
         key = connection.execute(parent).scalar()  # line
 
 
+@fires(N, statements=4, kind="repeated select")
+def up_a_tree_by_recursion(connection):
+    """A function that calls itself, one statement a level: no frame is twice at one instruction."""
+
+    def root_of(key):
+        parent = connection.execute(select(Category.parent_id).where(Category.id == key)).scalar()  # line
+        return root_of(parent) if parent else key  # loop
+
+    root_of(15)
+
+
 @fires("duplicate-query", N, statements=17, kind="repeated select")
 def a_setting_beside_each_lookup(session):
     """One statement of the loop is always the same, the other is an N+1: two causes."""

@@ -1,18 +1,18 @@
-/* SnakeViz measures the window once; loaded while it is hidden it draws nothing, or fails in the middle. */
+/* SnakeViz measures the window whenever it draws, and fails where its icicle would have no room: three quarters of
+   the width less 90 pixels, four fifths of the height less 60. So a drawing waits while the frame is hidden or not
+   laid out yet, and is made again when the frame has another width. */
 (function () {
-  var last = window.innerWidth, timer, tries = 0, draw = window.redraw_vis;
+  var latest, drawnWidth = 0, timer, draw = window.redraw_vis;
+  function hasRoom() { return window.innerWidth * .75 > 91 && window.innerHeight * .8 > 61; }
   window.redraw_vis = function (json) {
-    try {
-      draw(json);
-    } catch (error) {
-      if (tries++ >= 20) throw error;
-      setTimeout(function () { window.redraw_vis(json); }, 250);
-    }
+    latest = json;
+    drawnWidth = hasRoom() ? window.innerWidth : 0;
+    if (drawnWidth) draw(json);
   };
   window.addEventListener('resize', function () {
-    if (!window.innerWidth || window.innerWidth === last) return;
-    last = window.innerWidth;
     clearTimeout(timer);
-    timer = setTimeout(sv_selects_changed, 150);
+    timer = setTimeout(function () {
+      if (latest && window.innerWidth !== drawnWidth) window.redraw_vis(latest);
+    }, 150);
   });
 })();
