@@ -58,9 +58,8 @@ def count_writes(statements: Iterable[_Statement]) -> Counter[str]:
 
 
 def writes_of(trace: Trace) -> Counter[str]:
-    """How many of a block's own statements change data, by their verb; those of other tasks do not count."""
-    own = [span for span in trace.queries or () if not span.is_background]
-    written = count_writes(own)
+    """How many of a block's own statements change data, by their verb."""
+    written = count_writes(trace.queries or ())
     for totals in trace.more_queries:
         if verb := write_verb(totals):
             written[verb] += totals.count

@@ -70,8 +70,9 @@ def test_what_only_reads_or_locks_is_none(text):
 
 def test_writes_are_counted_with_those_not_kept_one_by_one_and_without_those_of_other_tasks():
     totals = QueryTotals("INSERT INTO t VALUES (?)", "INSERT INTO t VALUES (?)", "INSERT", 500, 10.0)
-    others = replace(sent("DELETE FROM t"), is_background=True)
-    block = replace(builders.trace(sent("INSERT INTO t VALUES (1)"), others), more_queries=(totals,))
+    others = (sent("DELETE FROM t", is_background=True),)
+    own = builders.trace(sent("INSERT INTO t VALUES (1)"))
+    block = replace(own, more_queries=(totals,), background_queries=others)
     assert writes_of(block) == {"INSERT": 501}
 
 
