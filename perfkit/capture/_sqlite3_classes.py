@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from sys import _getframe
+from time import perf_counter
 from types import FrameType
 from typing import Any, Protocol
 
@@ -82,18 +83,21 @@ class _Cursor(sqlite3.Cursor):
         return _run(self, lambda _: run(sql_script), sql_script, None, _getframe(1))
 
     def fetchone(self) -> Any:
+        start = perf_counter()
         row = super().fetchone()
-        _add(self, row is not None)
+        _add(self, row is not None, start)
         return row
 
     def fetchmany(self, *args: Any, **options: Any) -> Any:
+        start = perf_counter()
         rows = super().fetchmany(*args, **options)
-        _add(self, len(rows))
+        _add(self, len(rows), start)
         return rows
 
     def fetchall(self) -> Any:
+        start = perf_counter()
         rows = super().fetchall()
-        _add(self, len(rows))
+        _add(self, len(rows), start)
         return rows
 
     def __iter__(self) -> Any:
@@ -208,9 +212,10 @@ def _tell_ended(told: list[tuple[Listener, Frame | None]]) -> None:
         listener.ended(sent)
 
 
-def _add(cursor: _Cursor, number: int) -> None:
+def _add(cursor: _Cursor, number: int, start_s: float) -> None:
     for rows in cursor._perfkit_rows:
         rows.rows = (rows.rows or 0) + number
+        rows.fetch_s += perf_counter() - start_s
 
 
 def _counted(sent: list[Sending], sets: Any) -> Any:

@@ -38,7 +38,7 @@ class Overflow:
         if totals is None:
             totals = self._totals[key] = _Totals(record.system_name)
         totals.count += 1
-        totals.total_s += record.end - record.start
+        totals.total_s += record.end - record.start + record.read_s
         totals.failed += record.error_type is not None
         rows = record.sent_rows
         totals.rows = None if rows is None or totals.rows is None else totals.rows + rows

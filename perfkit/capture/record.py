@@ -36,6 +36,11 @@ class Record:
         self.is_background = False
 
     @property
+    def read_s(self) -> float:
+        """Seconds in which the database went on while rows were read: SQLite runs a statement then."""
+        return self.consumed.fetch_s if self.consumed and self.system_name == "sqlite" else 0.0
+
+    @property
     def consumed_rows(self) -> int | None:
         """Rows that the program read so far; `None` where they are not counted."""
         return self.consumed.rows if self.consumed else None

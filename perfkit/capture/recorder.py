@@ -251,7 +251,7 @@ class Recorder:
             fingerprint=shape_id(text),
             operation_name=operation_name(text),
             system_name=record.system_name,
-            duration_ms=((record.end or end) - start) * 1000,
+            duration_ms=((record.end or end) - start + record.read_s) * 1000,
             start_ms=(start - self.block_start) * 1000,
             parameter_fingerprint=self._parameter_names.named(record.parameters),
             returned_rows=record.sent_rows,

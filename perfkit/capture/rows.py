@@ -1,6 +1,7 @@
 """How many rows the program really read from a result."""
 
 import sys
+from time import perf_counter
 from types import FrameType
 from typing import Any
 
@@ -22,29 +23,37 @@ class RowCount(_Strategy):  # type: ignore[misc]
     """SQLAlchemy's ordinary way to read a result, which counts `rows`; `None` where none were read.
 
     `unused` are rows that SQLAlchemy read and threw away because the program asked for one: `first()`.
+    `fetch_s` is how long reading took, in seconds. SQLite runs a statement while its rows are read.
     """
 
-    __slots__ = ("rows", "unused")
+    __slots__ = ("fetch_s", "rows", "unused")
 
     def __init__(self) -> None:
         self.rows: int | None = None
         self.unused = 0
+        self.fetch_s = 0.0
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         """One row, counted."""
+        start = perf_counter()
         row = _Strategy.fetchone(self, result, dbapi_cursor, hard_close)
+        self.fetch_s += perf_counter() - start
         self.rows = (self.rows or 0) + (row is not None)
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         """Some rows, counted."""
+        start = perf_counter()
         rows = _Strategy.fetchmany(self, result, dbapi_cursor, size)
+        self.fetch_s += perf_counter() - start
         self.rows = (self.rows or 0) + len(rows)
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         """All rows, counted."""
+        start = perf_counter()
         rows = _Strategy.fetchall(self, result, dbapi_cursor)
+        self.fetch_s += perf_counter() - start
         read = len(rows)
         if read >= _MANY and _is_for_one(sys._getframe(1)):
             read, self.unused = 1, read - 1

@@ -56,7 +56,7 @@ def status(namespace: Mapping[str, Any], magics: Sequence[tuple[str, str]]) -> S
     return Status(
         version=version("perfkit"),
         parts=(
-            ("statements", "every one that SQLAlchemy sends"),
+            ("statements", "every one that SQLAlchemy, psycopg, sqlite3, asyncpg or Django sends"),
             ("plans", "of PostgreSQL, MariaDB, MySQL and SQLite"),
             ("function times", _profiler()),
             ("memory", _memory()),

@@ -37,7 +37,7 @@ def is_full_scan(node: PlanNode) -> bool:
 def table_rows(plan: Plan, node: PlanNode) -> float:
     """Rows of the table, 0 where the catalogue does not know it."""
     table = plan.table_of(node)
-    return max(0.0, table.rows) if table else 0.0
+    return max(0.0, table.rows, table.live_rows or 0.0) if table else 0.0
 
 
 def loops(plan: Plan, node: PlanNode) -> list[PlanNode]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfkit.model.finding import Finding, Severity
+from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
 
 Requirement = Literal[
@@ -46,7 +47,8 @@ class Rule:
     """One rule. Its module's docstring is its documentation, its check's keyword arguments its thresholds.
 
     `yields_to` are the names of rules about plans that know the cause where this one sees a symptom: what
-    they say about a node is said instead of this.
+    they say about a node is said instead of this. `plans_of` are the databases whose plans it reads, and
+    `judges_unmeasured` says that it also reads those that were not executed.
     """
 
     code: str
@@ -56,13 +58,20 @@ class Rule:
     fires_on: tuple[Trace, ...]
     silent_on: tuple[Trace, ...]
     yields_to: tuple[str, ...] = ()
+    plans_of: tuple[str, ...] = ("postgresql",)
+    judges_unmeasured: bool = False
 
     def can_judge(self, trace: Trace) -> bool:
-        """Whether the trace holds what this rule reads."""
+        """Whether the trace holds what this rule reads: of plans, one of its database that was executed."""
+        if self.requires == "plans":
+            return any(self._reads(plan) for plan in trace.plans or ())
         part: object = trace
         for name in self.requires.split("."):
             part = getattr(part, name, None)
         return part is not None
+
+    def _reads(self, plan: Plan) -> bool:
+        return plan.system_name in self.plans_of and (plan.analyzed or self.judges_unmeasured)
 
 
 def severity_of(

@@ -98,6 +98,7 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    judges_unmeasured=True,
     check=forced_plan,
     fires_on=(
         _forced(_SCAN, enable_hashjoin="off"),

@@ -118,6 +118,7 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=_SYSTEMS,
     check=mariadb_filesort,
     fires_on=(_sorted(),),
     silent_on=(

@@ -148,6 +148,7 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=_SYSTEMS,
     check=mariadb_full_scan,
     fires_on=(
         _scanned(),

@@ -140,6 +140,7 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=_SYSTEMS,
     check=mariadb_join_buffer,
     fires_on=(
         _joined(),

@@ -28,9 +28,10 @@ Thresholds
     In all rules about plans, a saving below 1 ms or 2 % of the execution is not worth a line.
 
 Stays silent when
-    The table is small, or many of its rows are wanted. A LIMIT stopped the scan. The scan never ran. The
-    filter has nothing that an index on plain columns could answer: only `<>`, `LIKE`, a function of a
-    column, or conditions joined by OR. The time goes elsewhere. The plan was not measured.
+    The table is small, or many of its rows are wanted. A LIMIT stopped the scan before it had thrown many
+    rows away. The scan never ran. The filter has nothing that an index on plain columns could answer: only
+    `<>`, `LIKE`, a function of a column, or conditions joined by OR. The time goes elsewhere. The plan was
+    not measured.
 """
 
 from collections.abc import Iterator
@@ -46,7 +47,6 @@ from perfkit.model.plan_savings import (
     saving_in_block,
     table_name,
 )
-from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import PREDICATE_RULES, Rule, severity_of
 
@@ -82,7 +82,7 @@ def selective_seq_scan(
             if share < min_removed_share or (scan.self_time_ms or 0.0) < min_time_share * duration_ms:
                 continue
             candidate = index_candidate(plan, scan)
-            if candidate is None or is_stopped_by_limit(plan, scan):
+            if candidate is None:
                 continue
             if is_worth_a_line(saving_ms, duration_ms):
                 yield _finding(trace, number, plan, scan, candidate)
@@ -151,6 +151,8 @@ RULE = Rule(
                 rows=15,
             )
         ),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", _SCAN, ms=55, rows=15)),
         # The LIMIT never got its rows, so the whole table was read.
         planned_trace(node("Limit", _SCAN, ms=55, rows=15, planned=100)),
     ),
@@ -169,8 +171,18 @@ RULE = Rule(
                 Filter="(orders.status = 'paid'::text)",
             )
         ),
-        # A LIMIT stopped the scan as soon as it had its rows.
-        planned_trace(node("Limit", _SCAN, ms=55, rows=15)),
+        # A LIMIT stopped the scan before it had read much.
+        planned_trace(
+            node(
+                "Limit",
+                node(
+                    "Seq Scan", ms=2, rows=15, relation_name="orders", rows_removed_by_filter=9_000,
+                    Filter=_FILTER,
+                ),
+                ms=2,
+                rows=15,
+            )
+        ),
         # Nothing that an index on plain columns could answer.
         planned_trace(
             node(

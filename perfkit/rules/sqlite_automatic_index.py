@@ -98,6 +98,8 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=("sqlite",),
+    judges_unmeasured=True,
     check=sqlite_automatic_index,
     fires_on=(
         sqlite_trace(_JOIN, line("SCAN u", relation="users"), _BUILT, ms=120, returned=1),

@@ -124,6 +124,8 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=("sqlite",),
+    judges_unmeasured=True,
     check=sqlite_correlated_scan,
     fires_on=(
         sqlite_trace(_COUNTS, _OUTSIDE, _SCANNING, ms=9_000, returned=5_000),

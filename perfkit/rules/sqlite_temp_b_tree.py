@@ -123,6 +123,8 @@ RULE = Rule(
     code=CODE,
     name=NAME,
     requires="plans",
+    plans_of=("sqlite",),
+    judges_unmeasured=True,
     check=sqlite_temp_b_tree,
     fires_on=(
         sqlite_trace(_LATEST, line("SCAN orders"), _TREE),

@@ -72,7 +72,7 @@ def summary(trace: Trace, diagnosis: Diagnosis) -> str:
     else:
         parts.append(counted(len(trace.plans), "plan"))
     if trace.memory is not None:
-        parts.append(f"memory peak {megabytes(trace.memory.peak_bytes)}")
+        parts.append(f"memory peak {megabytes(trace.memory.peak_increase_bytes)} above the start")
     if diagnosis.findings:
         parts.append(counted(len(diagnosis.findings), "finding"))
     return " · ".join(parts)

@@ -6,12 +6,15 @@ SnakeViz compiles templates, so a page that embeds it and restricts scripts has 
 """
 
 import base64
+import contextlib
 import functools
 import gzip
 import html
 import importlib.metadata
 import importlib.util
+import linecache
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -116,10 +119,21 @@ def _page() -> str:
     try:
         page = Loader(str(package / "templates")).load("viz.html")
         # Names in place of the data: the template writes them unquoted into its scripts.
-        text = page.generate(profile_name="profile", table_rows="SV_ROWS", callees="SV_DATA").decode("utf-8")
+        with _source_lines_kept():
+            text = page.generate(profile_name="profile", table_rows="SV_ROWS", callees="SV_DATA").decode()
         return _inlined(text, package)
     except (OSError, NameError) as error:
         raise SnakevizLayoutError(_unknown_layout(str(error))) from error
+
+
+@contextlib.contextmanager
+def _source_lines_kept() -> Iterator[None]:
+    """A template of tornado's clears Python's cache of source lines, where alone the cells' lines stand."""
+    before = dict(linecache.cache)
+    try:
+        yield
+    finally:
+        linecache.cache.update(before)
 
 
 def _unknown_layout(what: str) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from perfkit.capture.queries import QueryCollector
+from perfkit.session import measure
 
 
 class Base(DeclarativeBase):
@@ -593,3 +594,22 @@ def test_a_connection_that_is_opened_in_nested_blocks_is_counted_once_then_and_l
 
     engine.dispose()
     assert counts == [1] * (blocks + 1)
+
+
+BUSY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+          SELECT i FROM n WHERE i = 1 OR i = 299999"""
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_sqlite_works_while_its_rows_are_read_and_that_is_time_in_the_database(engine, is_raw):
+    with measure() as measured:
+        if is_raw:
+            connection = sqlite3.connect(":memory:")
+            rows = connection.execute(BUSY).fetchall()
+            connection.close()
+        else:
+            with engine.connect() as connection:
+                rows = connection.execute(text(BUSY)).all()
+
+    assert rows == [(1,), (299999,)]
+    assert measured.trace.database_ms > 0.5 * measured.trace.duration_ms

@@ -194,3 +194,17 @@ def test_a_slow_statement_is_reported_by_the_cause_in_its_plan():
     assert [finding.rule for finding in found] == ["selective-seq-scan"]
     other = diagnose(trace(slow, plans=(replace(plan, fingerprint="another"),))).findings
     assert {finding.rule for finding in other} == {"slow-query", "selective-seq-scan"}
+
+
+def test_a_plan_that_was_not_executed_is_not_judged_by_its_times():
+    from dataclasses import replace
+
+    from perfkit.rules import forced_plan, selective_seq_scan, sqlite_scan
+
+    trace = selective_seq_scan.RULE.fires_on[0]
+    estimated = replace(trace, plans=tuple(replace(plan, analyzed=False) for plan in trace.plans))
+    rules = [selective_seq_scan.RULE, forced_plan.RULE, sqlite_scan.RULE]
+
+    verdicts = [result.verdict for result in diagnose(estimated, rules).results]
+
+    assert verdicts == [Verdict.NOT_MEASURED, Verdict.PASSED, Verdict.NOT_MEASURED]

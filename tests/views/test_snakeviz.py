@@ -273,3 +273,17 @@ def test_a_sampled_profile_has_a_column_of_samples_and_no_time_per_call(drawn):
     cells = frame.locator("#pstats-table tbody tr").first.locator("td").all_text_contents()
     assert (cells[2], cells[4]) == ("", "")
     assert errors == []
+
+
+def test_making_the_page_leaves_the_source_of_cells_alone():
+    import linecache
+
+    from perfkit.views import snakeviz
+
+    name = "ipykernel_1/1.py"
+    linecache.cache[name] = (3, None, ["a\n"], name)
+    snakeviz._page.cache_clear()
+    snakeviz._page()
+
+    assert linecache.getline(name, 1) == "a\n"
+    del linecache.cache[name]
