@@ -116,6 +116,11 @@ def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
 
 
 def _named(namespace: Mapping[str, Any], name: str) -> Any:
+    known = engines(namespace)
+    if known and name.split(".")[0] not in namespace:
+        near = _did_you_mean(name, namespace)
+        here = "" if "Did you mean" in near else f" Engines here: {', '.join(known)}."
+        raise MagicError(f"The notebook has no variable {name!r}.{here or near}")
     item = variable(namespace, name)
     engine = as_engine(item)
     if engine is not None:

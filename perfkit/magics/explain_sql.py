@@ -23,6 +23,12 @@ from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, 
 from perfkit.model.plan_paste import looks_like_plan
 from perfkit.session import Result, explain, explain_script
 
+# What drivers and logs write where this magic wants a name.
+_PLACEHOLDER = re.compile(r"\$\d+\b|%s\b|%\(\w+\)s|= ?\?")
+_PLACEHOLDER_HINT = (
+    "\nWrite each value as :name, and assign the variable of that name in the notebook; it goes to the "
+    "driver beside the text."
+)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 # A keyword alone would not do: `table = …` and `values = …` are Python, whatever mistake comes later.
 _STATEMENT = re.compile(
@@ -106,7 +112,8 @@ def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     try:
         return _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
-        raise MagicError(f"%%explain: {error}") from None
+        hint = _PLACEHOLDER_HINT if not parameters and _PLACEHOLDER.search(sql) else ""
+        raise MagicError(f"%%explain: {error}{hint}") from None
 
 
 def _rewrite(

@@ -51,8 +51,10 @@ def _pill(production: ProductionPlan) -> Html:
 
 
 def scans(production: ProductionPlan) -> list[str]:
-    """Which tables of a million rows or more would be read from end to end."""
-    return [f"Reads all {item.rows:,.0f} rows of {item.name}." for _, item in production.large_scans]
+    """Which tables of a million rows or more would be read from end to end, and what to do next."""
+    found = [f"Reads all {item.rows:,.0f} rows of {item.name}." for _, item in production.large_scans]
+    next_step = "Look for an index that keeps it from that: --prove in a cell, prove=True in Python."
+    return [*found, next_step] if found else []
 
 
 def _rows(production: ProductionPlan) -> list[tuple[str, str, str, str]]:
