@@ -68,8 +68,8 @@ def test_the_sampler_sees_what_c_code_does_under_the_gil():
     kept = list(range(8_000_000))
     samples = sampler.stop()
     assert len(kept) == 8_000_000
-    # 300 MB are built in one call into C, long enough for the sampler to get a processor on a busy machine; one
-    # that the interpreter's lock starves would see a tenth of it.
+    # 300 MB are built in one call into C, long enough for the sampler to get a processor on a busy machine;
+    # one that the interpreter's lock starves would see a tenth of it.
     assert max(sample.rss_bytes for sample in samples) - start > 30 * MB
 
 
