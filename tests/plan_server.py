@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from perfkit.lab.guard import FileLock
-from perfkit.lab.progress import waiting_for
-
 _STARTING = Path(tempfile.gettempdir()) / "perfkit-tests-start-a-server.lock"
 SETUP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
@@ -45,6 +42,10 @@ SELECT (SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM orders t WHERE mod
 
 def start_server(folder: str) -> Any:
     """Start a server of its own in a folder; its `cleanup` stops it."""
+    # Here, because the corpus' other tools import this module in an environment that has no lab.
+    from perfkit.lab.guard import FileLock
+    from perfkit.lab.progress import waiting_for
+
     # As root the library makes an account for the server where there is none, and of two test processes that
     # do so at once both fail.
     one_by_one = waiting_for(FileLock(_STARTING), "Another test process is starting a server")
