@@ -76,12 +76,6 @@ def _sizer(kind: type) -> Callable[[Any], int]:
     return object.__sizeof__
 
 
-def module_namespace(module: ModuleType) -> dict[str, Any]:
-    """The global names of a module, whatever it does when it is asked for an attribute."""
-    found: dict[str, Any] = _module_namespace(module)
-    return found
-
-
 def class_namespace(kind: type) -> dict[str, Any]:
     """The attributes that a class defines itself, copied."""
     return dict(_class_namespace(kind))

@@ -147,12 +147,6 @@ def _parts(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield from _parts(_READ.mapping(item, f'an element of "{key}"'))
 
 
-def _attributes(element: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What MariaDB said of the element itself."""
-    own = (item for item in raw.items() if item[0] not in _NODES and item[0] not in _LISTS)
-    return {key: _READ.copied(value, f'"{element}"') for key, value in own}
-
-
 def _node_type(element: str, raw: Mapping[str, Any]) -> str:
     if element != "table":
         return element
