@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
-from perfkit.capture.patches import Function
+from perfkit.capture.patches import Function, leave_no_trace
 from perfkit.capture.transactions import TransactionKind
 
 
@@ -74,6 +74,7 @@ class AsyncWrappers:
                 watch.over()
             except BaseException as error:
                 failure = error
+                leave_no_trace(error)
                 raise
             finally:
                 await rows.aclose()
@@ -109,6 +110,9 @@ class AsyncWrappers:
             sent = calls.end(kind, connection, _getframe(1))
             try:
                 return await original(connection)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
             finally:
                 calls.ended(sent)
 
@@ -123,7 +127,11 @@ class AsyncWrappers:
             sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
                 sent = calls.frame("begin", transaction.connection, _getframe(1))
-            result = await original(transaction)
+            try:
+                result = await original(transaction)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
             calls.entered(transaction, sent, start, _getframe(1))
             return result
 
@@ -138,6 +146,9 @@ class AsyncWrappers:
             was_open, start = not calls.is_idle(transaction.connection), perf_counter()
             try:
                 return await original(transaction, *error)
+            except BaseException as raised:
+                leave_no_trace(raised)
+                raise
             finally:
                 calls.left(transaction, was_open, start, _getframe(1))
 

@@ -6,6 +6,7 @@ from time import perf_counter
 from types import FrameType
 from typing import Any, NamedTuple
 
+from perfkit.capture.patches import leave_no_trace
 from perfkit.capture.pool_hooks import caller_package, is_pool_at_work
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
@@ -92,7 +93,8 @@ class PsycopgCalls:
             self.finish(sending, cursor, _row_count)
 
     def failed(self, sending: Sending | None, cursor: Any, error: BaseException) -> None:
-        """A statement ended with an error."""
+        """A statement ended with an error, which the wrapper that caught it raises again."""
+        leave_no_trace(error)
         if sending is not None:
             sending.record.end = perf_counter()
             sending.record.error_type = type(error).__name__

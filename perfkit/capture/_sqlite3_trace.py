@@ -148,7 +148,7 @@ class Sqlite3Trace:
         """Whether SQLAlchemy is sending on a connection that the program has borrowed from it."""
         return any(
             id(getattr(cursor, "connection", None)) == tracer.connection_id
-            for _, cursor, _ in list(self._at_work.values())
+            for cursor in list(self._at_work.values())
         )
 
     def watch(self, connection: sqlite3.Connection) -> bool:

@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from perfkit.capture._auto_plans import AutoPlans
 from perfkit.capture._plan_connection import tagged
 from perfkit.capture.databases.errors import explain_error
-from perfkit.capture.sqlalchemy_hooks import is_heard
 from perfkit.model.plan import Plan
 
 _SETTINGS = {
@@ -68,7 +67,7 @@ class AutoExplainCollector:
     def stop(self) -> Captured:
         """Stop listening, and take every setting and handler back."""
         event.remove(Engine, "before_cursor_execute", self._before)
-        if self._was_silent and not is_heard(Engine):
+        if self._was_silent and not _is_heard(Engine):
             Engine._has_events = False  # it stays set otherwise, and costs each later statement
         for driver_connection, handler in self._connections.values():
             driver_connection.remove_notice_handler(handler)
@@ -186,3 +185,9 @@ def _is_open(driver_connection: Any) -> bool:
     from psycopg.pq import TransactionStatus
 
     return bool(driver_connection.pgconn.transaction_status == TransactionStatus.INTRANS)
+
+
+def _is_heard(cls: Any) -> bool:
+    """Whether anybody listens to the class. SQLAlchemy's flag stays set and costs each later statement."""
+    names = (name for name in dir(cls.dispatch) if not name.startswith("_"))
+    return any(getattr(getattr(cls.dispatch, name), "_clslevel", {}).get(cls) for name in names)

@@ -44,6 +44,7 @@ class Background:
         self._busy_workers: set[int] = set()
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._mark = _AtWork()
+        self.is_any = False
 
     def look(self) -> None:
         """Remember who is at work now; called by the thread, and in the task, that the block runs in."""
@@ -63,6 +64,7 @@ class Background:
         if loop is not None:
             self._tasks.update(asyncio.all_tasks(loop))
             self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
+        self.is_any = bool(self._threads or self._tasks)
 
     def covers(self, thread_id: int, task: "asyncio.Task[Any] | None") -> bool:
         """Whether work of this thread (the current one) and task is none of the block's."""

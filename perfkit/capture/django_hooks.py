@@ -12,8 +12,7 @@ from perfkit.capture.live_objects import live_objects
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
-from perfkit.capture.result_size import note_size
-from perfkit.capture.sqlalchemy_hooks import sent_rows
+from perfkit.capture.result_size import note_size, sent_rows
 from perfkit.capture.transactions import Frame, TransactionKind
 
 _VENDORS = {"postgresql": "postgresql", "sqlite": "sqlite", "mysql": "mysql", "oracle": "oracle"}
@@ -79,7 +78,7 @@ class DjangoHooks:
             return execute(sql, params, many, context)
         record = self._send(connection, sql, params, many, sys._getframe(1))
         key = id(getattr(cursor, "cursor", None))
-        self._at_work[key] = (None, None, None)
+        self._at_work[key] = cursor
         try:
             result = execute(sql, params, many, context)
         except BaseException as error:

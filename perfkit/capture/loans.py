@@ -4,8 +4,9 @@ import weakref
 from time import perf_counter
 from typing import Any
 
-from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.loops import LoopFinder
 from perfkit.capture.places import Places
+from perfkit.capture.positions import Position
 from perfkit.model.connection import ConnectionUse, PoolActivity, PoolSize
 
 # Loans that are kept one by one; a program that borrows more often repeats itself.

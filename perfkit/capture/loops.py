@@ -6,17 +6,17 @@ that frame stood at the same instruction both times, the instruction runs again 
 If it stood at another instruction, two lines sent a statement each; or the function calls itself, and a
 deeper call of it has now sent what this one sent before, from the same instruction: a recursion.
 
-To recognise a frame again we must not keep it: a kept frame keeps its local variables alive, and with them
-ORM objects that SQLAlchemy's identity map would otherwise forget, so that the program would send fewer
-statements than without us. Instead, a frame is marked through its `f_trace` attribute, which Python leaves
-alone as long as no debugger traces the frame, and which dies with the frame.
+How a frame is recognised again: `perfkit.capture.frame_marks`.
 """
 
 import itertools
 import sys
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import Any
 
+from perfkit.capture.frame_marks import FirstMark, Mark, Marks, Visit
+from perfkit.capture.loop_paths import LoopPaths
+from perfkit.capture.positions import NOWHERE, Instruction, Position
 from perfkit.capture.user_frames import stack, user_frames
 
 # Blocks may be nested, and one block has more than one finder: they share the marks.
@@ -24,60 +24,7 @@ _tokens = itertools.count(1)
 _finders: set[int] = set()
 
 
-class Instruction(NamedTuple):
-    """A place in the code, resolved to a line only when somebody wants to read it."""
-
-    code: CodeType
-    offset: int
-
-
-class Position(NamedTuple):
-    """Where a statement was sent from; `None` where no line of the user's is on the stack."""
-
-    call: Instruction | None
-    loop_id: int | None
-
-
-NOWHERE = Position(None, None)
-_NEW: "tuple[_Visit | None, bool]" = (None, True)
-
-
-class _Visit:
-    """The first statement of one shape that one instruction of one frame sent, and the loop it began."""
-
-    __slots__ = ("first_serial", "loop_id")
-
-    def __init__(self, first_serial: int) -> None:
-        self.first_serial = first_serial
-        self.loop_id: int | None = None
-
-
-class _Mark:
-    """What a frame's `f_trace` holds."""
-
-    __slots__ = ()
-
-    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
-        """Do nothing: a debugger that starts inside the block calls this in place of a trace function."""
-
-
-class _FirstMark(_Mark, tuple[Any, ...]):
-    """What was seen at a frame that sent one statement: its place, instruction and number.
-
-    Most frames are gone after that, and a tuple is made in a fifth of the time of an object.
-    """
-
-    __slots__ = ()
-
-
-class _Marks(_Mark):
-    """What was seen at a frame that sent more: by finder and shape, by instruction."""
-
-    __slots__ = ("seen",)
-
-    def __init__(self, first: tuple[Any, ...]) -> None:
-        place, offset, serial = first
-        self.seen: dict[tuple[int, object], dict[int, _Visit]] = {place: {offset: _Visit(serial)}}
+_NEW: "tuple[Visit | None, bool]" = (None, True)
 
 
 class LoopFinder:
@@ -90,6 +37,7 @@ class LoopFinder:
         self._first_of_loop: dict[int, int] = {}
         self._ids = itertools.count(1)
         self._positions: dict[tuple[int, int, int | None], Position] = {}
+        self._paths = LoopPaths()
 
     def locate(
         self, frame: FrameType | None, key: object, serial: int, *, is_access: bool = False
@@ -105,13 +53,19 @@ class LoopFinder:
         Returns:
             The innermost line of the user's and the loop that is proved so far.
         """
-        call: FrameType | None = None
         place = (self._token, key)
+        position = self._paths.taken_again(place, serial)
+        if position is not None:
+            return position
+        call: FrameType | None = None
+        new: list[FrameType] = []
         for own, entered, innermost in user_frames(frame):
             if entered is not None:
                 sender = innermost if is_access and call is None and innermost else entered
-                if sender is not entered and not self._visit(sender, place, serial)[1]:
-                    return self._position(own, None)  # eager loading, called by another library
+                if sender is not entered:
+                    if not self._visit(sender, place, serial)[1]:
+                        return self._position(own, None)  # eager loading, called by another library
+                    new.append(sender)
                 visit, is_new = self._visit(entered, place, serial)
                 if not is_new:
                     # A library that loops over the user's callback, as pandas' apply does, is called from
@@ -120,11 +74,16 @@ class LoopFinder:
                     is_loop = call is not None or sender is not entered
                     loop_id = self._prove(visit, own) if visit and is_loop else None
                     return self._position(call or own, loop_id)
+                new.append(entered)
             call = call or own
             visit, is_new = self._visit(own, place, serial)
             if not is_new:
                 loop_id = self._prove(visit, own) if visit else self._recursion(call, own, place)
-                return self._position(call, loop_id)
+                position = self._position(call, loop_id)
+                if visit:
+                    self._paths.remember(place, own, new, position)
+                return position
+            new.append(own)
         return self._position(call, None) if call else NOWHERE
 
     def _position(self, call: FrameType, loop_id: int | None) -> Position:
@@ -151,10 +110,10 @@ class LoopFinder:
             return
         for top in sys._current_frames().values():
             for frame in stack(top):
-                if isinstance(frame.f_trace, _Mark):
+                if isinstance(frame.f_trace, Mark):
                     frame.f_trace = None
 
-    def _visit(self, frame: FrameType, place: tuple[int, object], serial: int) -> tuple[_Visit | None, bool]:
+    def _visit(self, frame: FrameType, place: tuple[int, object], serial: int) -> tuple[Visit | None, bool]:
         """What is known of this frame and shape.
 
         Returns:
@@ -162,19 +121,19 @@ class LoopFinder:
         """
         mark: Any = frame.f_trace
         if mark is None:
-            frame.f_trace = _FirstMark((place, frame.f_lasti, serial))
+            frame.f_trace = FirstMark((place, frame.f_lasti, serial))
             return _NEW
-        if type(mark) is _FirstMark:
-            mark = frame.f_trace = _Marks(mark)
-        elif type(mark) is not _Marks:
+        if type(mark) is FirstMark:
+            mark = frame.f_trace = Marks(mark)
+        elif type(mark) is not Marks:
             return _NEW  # a debugger traces this frame: its mark is not ours to change
         offset, visits = frame.f_lasti, mark.seen.get(place)
         if visits is None:
-            mark.seen[place] = {offset: _Visit(serial)}
+            mark.seen[place] = {offset: Visit(serial)}
             return _NEW
         known = visits.get(offset)
         if known is None:
-            visits[offset] = _Visit(serial)
+            visits[offset] = Visit(serial)
         return known, False
 
     def _recursion(self, call: FrameType, own: FrameType, place: tuple[int, object]) -> int | None:
@@ -192,19 +151,19 @@ class LoopFinder:
             `None` where it is no recursion: two lines of one call sent a statement each.
         """
         inner = _deeper_call(call, own)
-        if inner is None or type(own.f_trace) is not _Marks:
+        if inner is None or type(own.f_trace) is not Marks:
             return None
-        visit: _Visit | None = own.f_trace.seen[place].get(inner.f_lasti)
+        visit: Visit | None = own.f_trace.seen[place].get(inner.f_lasti)
         mark: Any = inner.f_trace
-        if type(mark) is _FirstMark:
-            mark = inner.f_trace = _Marks(mark)
-        if visit is None or type(mark) is not _Marks or inner.f_lasti not in mark.seen.get(place, ()):
+        if type(mark) is FirstMark:
+            mark = inner.f_trace = Marks(mark)
+        if visit is None or type(mark) is not Marks or inner.f_lasti not in mark.seen.get(place, ()):
             return None
         loop_id = self._prove(visit, own)
         mark.seen[place][inner.f_lasti].loop_id = loop_id  # for the level below it
         return loop_id
 
-    def _prove(self, visit: _Visit, frame: FrameType) -> int:
+    def _prove(self, visit: Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
             visit.loop_id = next(self._ids)
             self._loops[visit.loop_id] = _at(frame)

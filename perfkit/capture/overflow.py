@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
-from perfkit.capture.loops import Instruction, LoopFinder
+from perfkit.capture.loops import LoopFinder
 from perfkit.capture.places import Places
+from perfkit.capture.positions import Instruction
 from perfkit.capture.record import Record
 from perfkit.model.query import QueryTotals
 

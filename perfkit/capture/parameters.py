@@ -6,6 +6,7 @@ import functools
 import itertools
 import re
 import uuid
+from collections.abc import Collection
 
 # Only these: comparing or hashing an object of the user's would run the user's code.
 _PLAIN = frozenset(
@@ -19,7 +20,7 @@ _MAX_LENGTH = 65_536
 _MAX_VALUES = 2_000
 _MAX_TEXT = 10_000
 _PASTED = re.compile(r"""--[^\n]*|/\*.*?\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b""", re.DOTALL)
-_WHOLE, _TEXT, _FEW = {int}, {str}, 20
+_FEW = 20
 
 
 @functools.lru_cache(maxsize=4096)
@@ -76,29 +77,30 @@ class ParameterNames:
 
 def digest(parameters: object) -> int | None:
     """A number that is equal for equal parameters, or `None` where they cannot be compared; see `name`."""
-    values = _numbers(parameters)
-    if values is None:
-        values = _flat(parameters)
+    kind = type(parameters)
+    if kind is tuple and _are_simple(parameters):  # type: ignore[arg-type]
+        return hash(parameters)
+    if kind is dict and _are_simple(parameters) and _are_simple(parameters.values()):  # type: ignore[arg-type,attr-defined]
+        return hash((*parameters, *parameters.values()))  # type: ignore[misc,attr-defined]
+    values = _flat(parameters)
     return None if values is None else hash(values)
 
 
-def _numbers(parameters: object) -> tuple[object, ...] | None:
-    """What `_flat` does, in a third of the time, for the most frequent case: a few whole numbers."""
-    if type(parameters) is tuple and len(parameters) <= _FEW:
-        return parameters if set(map(type, parameters)) == _WHOLE else None
-    if type(parameters) is dict and len(parameters) <= _FEW and set(map(type, parameters)) == _TEXT:
-        return (*parameters, *parameters.values()) if set(map(type, parameters.values())) == _WHOLE else None
-    return None
+def _are_simple(values: Collection[object]) -> bool:
+    """Whether these are a few whole numbers and short texts, which need no look at their types to compare."""
+    if len(values) > _FEW:
+        return False
+    for value in values:  # in a third of the time that `all` takes, and every statement asks
+        if type(value) is not int and (type(value) is not str or len(value) > _MAX_LENGTH):
+            return False
+    return True
 
 
 def _flat(parameters: object) -> tuple[object, ...] | None:
     if parameters is None:
         return ()
     if type(parameters) is dict:
-        items: list[object] = []
-        for key, value in parameters.items():
-            items.append(key)
-            items.append(value)
+        items: list[object] = [*parameters, *parameters.values()]
     elif type(parameters) in (list, tuple):
         items = list(parameters)  # type: ignore[call-overload]
     else:

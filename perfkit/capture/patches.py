@@ -7,6 +7,7 @@ from typing import Any
 Function = Callable[..., Any]
 Wrap = Callable[[Function], Function]
 
+_OWN = "perfkit.capture."
 _lock = threading.RLock()
 _sites: dict[tuple[int, str], "_Site"] = {}
 
@@ -64,3 +65,14 @@ class Patches:
                     site.rebuild()
                 if not site.layers:
                     del _sites[key]
+
+
+def leave_no_trace(error: BaseException) -> None:
+    """Take perfkit's frames off the top of a traceback: the program sees the one that it would have without.
+
+    Called by a wrapper that has caught the error and raises it again by a bare `raise`, which adds no entry.
+    """
+    entry = error.__traceback__
+    while entry is not None and str(entry.tb_frame.f_globals.get("__name__")).startswith(_OWN):
+        entry = entry.tb_next
+    error.__traceback__ = entry

@@ -2,7 +2,7 @@
 
 from perfkit.capture.call_site import code_location, line_at
 from perfkit.capture.loop_header import loop_header_line
-from perfkit.capture.loops import Instruction
+from perfkit.capture.positions import Instruction
 from perfkit.model.location import CodeLocation
 
 

@@ -8,11 +8,11 @@ from types import FrameType
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool, SingletonThreadPool
 
+from perfkit.capture.dialects import DialectPatches
 from perfkit.capture.loans import Loan
-from perfkit.capture.patches import Function, Patches
+from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.recorder import Recorder
 
 # The requests that this thread or task waits for. SQLAlchemy's greenlets share their caller's context.
@@ -50,32 +50,35 @@ def _package(frame: FrameType) -> str:
 class PoolHooks:
     """Reports loans to a recorder, between `install` and `remove`.
 
-    When a pool is asked is told by no event of SQLAlchemy's, so `Pool.connect` is wrapped for that; all
-    else comes from public events. A loan that began before the block is not reported.
+    When a pool is asked, and when it begins to connect, is told by no event of SQLAlchemy's that costs
+    other statements nothing, so these methods are wrapped; all else comes from a pool's events. A loan that
+    began before the block is not reported.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._is_active = False
         self._patches = Patches()
+        self._dialects = DialectPatches()
         self._out: dict[int, Loan] = {}
         self._listeners: list[tuple[Any, str, Any]] = []
 
     def install(self) -> None:
         """Listen on the classes: that reaches every pool, those of async engines included."""
         self._is_active = True
-        self._listen(Engine, "do_connect", self._connecting)
         self._listen(Pool, "connect", self._connected)
         self._listen(Pool, "checkout", self._lent)
         self._listen(Pool, "checkin", self._returned)
         self._listen(Pool, "detach", self._returned)
         for owner in (Pool, SingletonThreadPool):
             self._patches.replace(owner, "connect", self._wrap)
+        self._dialects.install({"connect": self._connecting})
 
     def remove(self) -> None:
         """Take listeners and wrappers away."""
         self._is_active = False
         self._patches.restore()
+        self._dialects.restore()
         while self._listeners:
             event.remove(*self._listeners.pop())
         self._out.clear()
@@ -96,6 +99,7 @@ class PoolHooks:
             except BaseException as error:
                 loan.refused = perf_counter()
                 loan.error_type = type(error).__name__
+                leave_no_trace(error)
                 raise
             finally:
                 _asking.reset(token)
@@ -119,10 +123,19 @@ class PoolHooks:
                 return loan
         return None
 
-    def _connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
-        loan = self._own()
-        if loan is not None:
-            loan.connect_start = perf_counter()
+    def _connecting(self, original: Function) -> Function:
+        @functools.wraps(original)
+        def connect(dialect: Any, *args: Any, **options: Any) -> Any:
+            loan = self._own()
+            if loan is not None and loan.connect_start is None:
+                loan.connect_start = perf_counter()
+            try:
+                return original(dialect, *args, **options)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
+
+        return connect
 
     def _connected(self, dbapi_connection: Any, record: Any) -> None:
         self._recorder.new_connection(_driver_connection(dbapi_connection))

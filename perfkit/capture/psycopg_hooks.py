@@ -9,7 +9,7 @@ from typing import Any
 
 from perfkit.capture._psycopg_async import AsyncWrappers
 from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
-from perfkit.capture.patches import Function, Patches
+from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.recorder import Recorder
 from perfkit.capture.transactions import TransactionKind
 
@@ -125,6 +125,7 @@ class _Wrappers:
                 watch.over()
             except BaseException as error:
                 failure = error
+                leave_no_trace(error)
                 raise
             finally:
                 rows.close()
@@ -159,6 +160,9 @@ class _Wrappers:
             sent = calls.end(kind, connection, _getframe(1))
             try:
                 return original(connection)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
             finally:
                 calls.ended(sent)
 
@@ -172,7 +176,11 @@ class _Wrappers:
             sent, start = None, perf_counter()
             if calls.is_idle(transaction.connection):
                 sent = calls.frame("begin", transaction.connection, _getframe(1))
-            result = original(transaction)
+            try:
+                result = original(transaction)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
             calls.entered(transaction, sent, start, _getframe(1))
             return result
 
@@ -186,6 +194,9 @@ class _Wrappers:
             was_open, start = not calls.is_idle(transaction.connection), perf_counter()
             try:
                 return original(transaction, *error)
+            except BaseException as raised:
+                leave_no_trace(raised)
+                raise
             finally:
                 calls.left(transaction, was_open, start, _getframe(1))
 

@@ -1,7 +1,7 @@
 """A statement while it runs."""
 
-from perfkit.capture.loops import NOWHERE
 from perfkit.capture.orm import NO_LOAD, OrmLoad
+from perfkit.capture.positions import NOWHERE
 from perfkit.capture.rows import RowCount
 
 

@@ -5,6 +5,7 @@ import itertools
 import threading
 import weakref
 from dataclasses import dataclass, field
+from threading import get_ident
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -26,6 +27,7 @@ from perfkit.model.query import QuerySpan, QueryTotals
 
 # Beyond this many, statements are added up: a block of a million must neither fill the memory nor the report.
 KEPT = 20_000
+_SIZED = (tuple, list, dict)
 # How many are let run on before those that have ended are added up.
 _PENDING = 2_000
 
@@ -120,19 +122,18 @@ class Recorder:
                 for.
             connection: the driver's connection; only a number for it is kept.
         """
-        # Not by `_current_task`: a call more would be felt here.
-        task = None if asyncio._get_running_loop() is None else asyncio.current_task()
-        record.thread_id = thread_id = threading.get_ident()
+        task = _current_task()
+        record.thread_id = thread_id = get_ident()
         if task is not None:
             record.task_id = task.get_name()
-        if self._background.covers(thread_id, task):
+        if self._background.is_any and self._background.covers(thread_id, task):
             record.is_background = True
             with self._folding:
                 self._background_count += 1
         record.parameters = digest(parameters)
         if self._shown is not None and len(self._shown) < KEPT:
             self._shown[record.serial] = shown_parameters(parameters)
-        record.parameter_count = len(parameters) if isinstance(parameters, tuple | list | dict) else None
+        record.parameter_count = len(parameters) if isinstance(parameters, _SIZED) else None
         record.connection_id = self.connection_number(connection)
         self.place(record, frame)
 
@@ -165,7 +166,7 @@ class Recorder:
         Returns:
             What `ended` takes where the driver tells the end too; `None` for one that is not the block's.
         """
-        if self._background.covers(threading.get_ident(), _current_task()):
+        if self._background.covers(get_ident(), _current_task()):
             return None
         serial = next(self._serials)
         position = self._loops.locate(frame, kind, serial)
@@ -182,7 +183,7 @@ class Recorder:
         """Count a request to a pool that is about to be made."""
         serial = next(self._serials)
         position = self._loops.locate(frame, "connection", serial)
-        thread_id = threading.get_ident()
+        thread_id = get_ident()
         loan = Loan(self._loans.pool_number(pool), serial, thread_id, position)
         loan.is_background = self._background.covers(thread_id, _current_task())
         self._loans.add(loan)

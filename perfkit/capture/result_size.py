@@ -10,6 +10,28 @@ _SAMPLED_ROWS = 8
 # Reading a value copies it: of very wide rows, fewer are read.
 _SAMPLED_BYTES = 1_000_000
 
+# libpq's status of a result that has rows, or could have: PGRES_TUPLES_OK.
+_TUPLES_OK = 2
+
+
+def sent_rows(cursor: Any) -> int | None:
+    """Rows that the database sent in answer to a statement.
+
+    Args:
+        cursor: the driver's, or SQLAlchemy's stand-in for an async one, before rows are read.
+
+    Returns:
+        0 where the statement returns no rows; `None` where the driver cannot tell: sqlite3, and the
+        server-side cursors of others.
+    """
+    result = getattr(cursor, "pgresult", None)
+    if result is not None and result.status == _TUPLES_OK:
+        return int(result.ntuples)  # psycopg makes `description` anew each time, an object for each column
+    if cursor.description is None:
+        return 0
+    count = cursor.rowcount
+    return count if isinstance(count, int) and count >= 0 else None
+
 
 def note_size(record: Record, cursor: Any) -> None:
     """Estimate the bytes of a statement's result; they stay unknown where the driver is not psycopg.

@@ -26,12 +26,10 @@ class RowCount(_Strategy):  # type: ignore[misc]
     `fetch_s` is how long reading took, in seconds. SQLite runs a statement while its rows are read.
     """
 
-    __slots__ = ("fetch_s", "rows", "unused")
-
-    def __init__(self) -> None:
-        self.rows: int | None = None
-        self.unused = 0
-        self.fetch_s = 0.0
+    # On the class, so that making one, for every statement, sets nothing.
+    rows: int | None = None
+    unused = 0
+    fetch_s = 0.0
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         """One row, counted."""

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from perfkit.capture._sqlite3_classes import Sending, listen, stop_listening, watched
 from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.fingerprint import operation_name
-from perfkit.capture.patches import Function, Patches
+from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
 from perfkit.capture.rows import RowCount
@@ -67,12 +67,15 @@ class Sqlite3Hooks:
     def _connecting(self, original: Function) -> Function:
         @functools.wraps(original)
         def connect(*args: Any, **options: Any) -> Any:
-            if not self._is_active or _opener(_getframe(1)) in _OPENERS or len(args) > _FACTORY_POSITION:
+            if self._is_active and _opener(_getframe(1)) not in _OPENERS and len(args) <= _FACTORY_POSITION:
+                factory = options.get("factory", sqlite3.Connection)
+                if isinstance(factory, type) and issubclass(factory, sqlite3.Connection):
+                    options = {**options, "factory": watched(factory)}
+            try:
                 return original(*args, **options)
-            factory = options.get("factory", sqlite3.Connection)
-            if isinstance(factory, type) and issubclass(factory, sqlite3.Connection):
-                options = {**options, "factory": watched(factory)}
-            return original(*args, **options)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
 
         return connect
 
@@ -81,7 +84,11 @@ class Sqlite3Hooks:
 
         @functools.wraps(original)
         def raw_connection(engine: Any) -> Any:
-            borrowed = original(engine)
+            try:
+                borrowed = original(engine)
+            except BaseException as error:
+                leave_no_trace(error)
+                raise
             if self._is_active and _opener(_getframe(1)) != "sqlalchemy":
                 connection = borrowed.dbapi_connection
                 if type(connection) is sqlite3.Connection:

@@ -4,8 +4,9 @@ import threading
 from time import perf_counter
 from typing import Literal
 
-from perfkit.capture.loops import LoopFinder, Position
+from perfkit.capture.loops import LoopFinder
 from perfkit.capture.places import Places
+from perfkit.capture.positions import Position
 from perfkit.model.connection import TransactionCounts, TransactionEvent
 
 TransactionKind = Literal["begin", "commit", "rollback"]

@@ -16,7 +16,8 @@ from perfkit.capture.fingerprint import fingerprint
 from perfkit.capture.loops import LoopFinder
 from perfkit.capture.orm import orm_load
 from perfkit.capture.places import Places
-from perfkit.capture.sqlalchemy_hooks import INTERNAL_OPTION, sent_rows
+from perfkit.capture.result_size import sent_rows
+from perfkit.capture.sqlalchemy_hooks import INTERNAL_OPTION
 from perfkit.model.location import CodeLocation
 from perfkit.views._format import counted
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from perfkit.model.finding import Diagnosis, Finding
+from perfkit.model.finding import Diagnosis, Finding, Verdict
 from perfkit.model.trace import Trace
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
 from perfkit.views._format import counted, megabytes, milliseconds
@@ -82,7 +82,7 @@ def _judged(diagnosis: Diagnosis, focus: Focus) -> Diagnosis:
     """Only what the person asked for is called "not measured"; the rest was not asked for."""
     if focus == "all":
         return diagnosis
-    asked = tuple(result for result in diagnosis.results if result.rule not in diagnosis.not_measured)
+    asked = tuple(result for result in diagnosis.results if result.verdict is not Verdict.NOT_MEASURED)
     return Diagnosis(diagnosis.findings, asked)
 
 
