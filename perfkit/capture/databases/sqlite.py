@@ -9,9 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.capture.databases.errors import ExplainError, explain_error
 from perfkit.capture.databases.request import ExplainRequest
-from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind, tables_by_alias
+from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
 from perfkit.capture.databases.sqlite_catalog import with_tables
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.sql_tree import tables_by_alias
 
 _PREFIX = "EXPLAIN QUERY PLAN "
 _NOTE = "SQLite tells how it reads the tables, but measures neither times nor rows."
