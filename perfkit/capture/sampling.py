@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import CodeType, FrameType
 
 from perfkit.capture._awaiting import CodePath
-from perfkit.capture._call_graph import Label, is_statement_file, label_of
+from perfkit.capture._call_graph import is_statement_file, label_of
 from perfkit.capture._code_origin import origin
+from perfkit.capture._function_rows import Label
 from perfkit.capture._sampled_stacks import LabelPath, Moments, functions_and_stacks, without_repeats
 from perfkit.capture._thread_sampler import Seen, ThreadSampler
 from perfkit.capture.line_times import LineTimer
