@@ -117,7 +117,6 @@ def _sort(key: str, *, ms: float = 168, **said: Any) -> PlanNode:
 
 
 _IN_MEMORY: dict[str, Any] = {"Sort_Method": "quicksort", "Sort_Space_Type": "Memory"}
-_WORKER = {"Sort Space Type": "Disk", "Sort Space Used": 9_000}
 RULE = Rule(
     code=CODE,
     name=NAME,
