@@ -29,7 +29,6 @@ from perfkit.views._text_table import aligned
 
 SHOWN_SHAPES = 20
 SHOWN_FUNCTIONS = 5
-_TEXT_WIDTH = 72
 _CAVEAT = (
     "Times include the measuring; perfkit.verify times both versions without it and tells chance from change."
 )
@@ -116,7 +115,7 @@ def as_text(before: Trace, after: Trace) -> str:
         lines += ["", f"Statements, {change}:"]
         for shape in shapes[:SHOWN_SHAPES]:
             old, new = shape.counts
-            lines.append(f"{old:>7,} → {new:<7,} {_shortened(shape.text)}")
+            lines.append(f"{old:>7,} → {new:<7,} {plan_comparison.one_line(shape.text)}")
         lines += [f"        {note}" for note in _left_out(shapes)]
     if before.cpu and after.cpu:
         functions = _functions(before.cpu, after.cpu)
@@ -261,8 +260,3 @@ def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, st
 
 def _indented(lines: Sequence[tuple[str, str, str]]) -> list[str]:
     return [f"  {line}" for line in aligned(lines, numeric=(1, 2))]
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
