@@ -10,16 +10,15 @@ import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from perfkit.capture._code_origin import Origin, origin
-from perfkit.capture.call_site import cell_name, code_location
-from perfkit.model.cpu import CallerEdge, FunctionProfile
-from perfkit.model.location import CodeLocation
+from perfkit.capture._code_origin import origin
+from perfkit.capture._function_rows import Edge, Graph, Label, Row, functions_of, numbered
+from perfkit.capture.call_site import cell_name
+from perfkit.model.cpu import FunctionProfile
 
-Label = tuple[str, int, str]
 # What perfkit's own collectors call to do their work, beside the standard library and built-ins.
 _OWN_HELPERS = ("sqlglot", "psutil")
 # Called through perfkit or not: this is the work of the block.
@@ -36,37 +35,6 @@ _PASS_ON = {
     ("~", 0, "<method 'run' of '_contextvars.Context' objects>"),
 }
 _LOOP_WAITS = ("selectors.py", "windows_events.py")
-
-
-@dataclass(slots=True, eq=False)
-class Edge:
-    """Calls of one function by another; times in seconds."""
-
-    ncalls: int = 0
-    primitive_calls: int = 0
-    tottime: float = 0.0
-    cumtime: float = 0.0
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One function while the graph is worked on; times in seconds."""
-
-    label: Label
-    origin: Origin
-    ncalls: int = 0
-    primitive_calls: int = 0
-    tottime: float = 0.0
-    cumtime: float = 0.0
-    callers: dict[Label, Edge] = field(default_factory=dict)
-
-    @property
-    def is_called_from_outside(self) -> bool:
-        """Whether something that was running before the start has called it."""
-        return self.ncalls > sum(edge.ncalls for edge in self.callers.values())
-
-
-Graph = dict[Label, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +73,7 @@ def block_profile(entries: Iterable[Any], *, started_in: str = "") -> BlockProfi
     _take_out(graph, own | host)
     names = {label[2] for label in graph}
     return BlockProfile(
-        _functions(graph),
+        functions_of(graph, numbered(graph)),
         wait,
         max(0.0, host_time),
         own_time,
@@ -253,29 +221,3 @@ def _subtract(row: Row, edge: Edge) -> None:
     row.primitive_calls -= edge.primitive_calls
     row.tottime = max(0.0, row.tottime - edge.tottime)
     row.cumtime = max(0.0, row.cumtime - edge.cumtime)
-
-
-def _functions(graph: Graph) -> tuple[FunctionProfile, ...]:
-    rows = sorted(graph.values(), key=lambda row: (-row.tottime, -row.cumtime, row.label))
-    index = {row.label: number for number, row in enumerate(rows)}
-    return tuple(_function(row, index) for row in rows)
-
-
-def _function(row: Row, index: dict[Label, int]) -> FunctionProfile:
-    is_user_code = row.origin == "user"
-    # A source line says something to the one who wrote it; reading every library's file would take longer
-    # than the rest of the profile.
-    location = code_location(*row.label) if is_user_code else CodeLocation(*row.label)
-    callers = (
-        CallerEdge(index[label], edge.ncalls, edge.primitive_calls, edge.tottime, edge.cumtime)
-        for label, edge in row.callers.items()
-    )
-    return FunctionProfile(
-        location,
-        row.ncalls,
-        row.primitive_calls,
-        row.tottime,
-        row.cumtime,
-        is_user_code,
-        tuple(sorted(callers, key=lambda edge: -edge.cumtime)),
-    )

@@ -3,6 +3,7 @@
 import functools
 import os
 import sysconfig
+from types import FrameType
 from typing import Literal
 
 from perfkit.capture.call_site import is_user_file
@@ -45,6 +46,13 @@ def origin(file_path: str) -> Origin:
     if path.startswith(_STDLIB):
         return "host" if _is_event_loop(path) else "stdlib"
     return "user" if is_user_file(file_path) else "library"
+
+
+def asking_frame(frame: FrameType) -> FrameType:
+    """The innermost frame, from this one outwards, that is not perfkit's."""
+    while frame.f_back is not None and origin(frame.f_code.co_filename) == "own":
+        frame = frame.f_back
+    return frame
 
 
 def _is_own(path: str) -> bool:

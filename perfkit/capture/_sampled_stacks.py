@@ -6,14 +6,12 @@ the time on the clock, and a coroutine that waits beside others still has its wh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from perfkit.capture._code_origin import origin
-from perfkit.capture.call_site import code_location
-from perfkit.model.cpu import CallerEdge, FunctionProfile, StackTime
-from perfkit.model.location import CodeLocation
+from perfkit.capture._function_rows import Edge, Graph, Label, Row, functions_of, numbered
+from perfkit.model.cpu import FunctionProfile, StackTime
 
-Label = tuple[str, int, str]
 LabelPath = tuple[Label, ...]
 # Charts show 16 levels, other tools some more; deeper paths count as time of the last level that is kept.
 _MOST_DEPTH = 100
@@ -29,19 +27,6 @@ class Moments:
     samples: int
 
 
-@dataclass(slots=True, eq=False)
-class _Tally:
-    samples: int = 0
-    tottime: float = 0.0
-    cumtime: float = 0.0
-    callers: "dict[Label, _Tally]" = field(default_factory=dict)
-
-    def add(self, moments: Moments, own_s: float) -> None:
-        self.samples += moments.samples
-        self.cumtime += moments.time_s
-        self.tottime += own_s
-
-
 def functions_and_stacks(
     seen: Sequence[Moments], *, has_sources: bool = True
 ) -> tuple[tuple[FunctionProfile, ...], tuple[StackTime, ...]]:
@@ -54,13 +39,11 @@ def functions_and_stacks(
     Returns:
         Functions, the longest own time first, whose counts are samples; and the call paths by time.
     """
-    tallies: dict[Label, _Tally] = {}
+    graph: Graph = {}
     for moments in seen:
-        _count(moments, tallies)
-    labels = sorted(tallies, key=lambda label: (-tallies[label].tottime, -tallies[label].cumtime, label))
-    index = {label: number for number, label in enumerate(labels)}
-    functions = tuple(_function(label, tallies[label], index, has_sources) for label in labels)
-    return functions, _stacks(seen, index)
+        _count(moments, graph)
+    numbers = numbered(graph)
+    return functions_of(graph, numbers, has_sources=has_sources), _stacks(seen, numbers)
 
 
 def without_repeats(path: Iterable[Label]) -> LabelPath:
@@ -72,7 +55,7 @@ def without_repeats(path: Iterable[Label]) -> LabelPath:
     return tuple(kept)
 
 
-def _count(moments: Moments, tallies: dict[Label, _Tally]) -> None:
+def _count(moments: Moments, graph: Graph) -> None:
     paths = [path for path in moments.paths if path]
     own: dict[Label, float] = {}
     caller_of: dict[Label, dict[Label | None, None]] = {}
@@ -87,30 +70,19 @@ def _count(moments: Moments, tallies: dict[Label, _Tally]) -> None:
                 on_path.add(label)
             previous = label
     for label, callers in caller_of.items():
-        tally = tallies.setdefault(label, _Tally())
-        tally.add(moments, own.get(label, 0.0))
+        row = graph.setdefault(label, Row(label, origin(label[0])))
+        _add(row, moments, own.get(label, 0.0))
         for caller in callers:
             if caller is not None:
-                edge = tally.callers.setdefault(caller, _Tally())
-                edge.add(moments, own.get(label, 0.0) / len(callers))
+                edge = row.callers.setdefault(caller, Edge())
+                _add(edge, moments, own.get(label, 0.0) / len(callers))
 
 
-def _function(label: Label, tally: _Tally, index: dict[Label, int], has_sources: bool) -> FunctionProfile:
-    is_user_code = origin(label[0]) == "user"
-    location = code_location(*label) if is_user_code and has_sources else CodeLocation(*label)
-    callers = (
-        CallerEdge(index[caller], edge.samples, edge.samples, edge.tottime, edge.cumtime)
-        for caller, edge in tally.callers.items()
-    )
-    return FunctionProfile(
-        location,
-        tally.samples,
-        tally.samples,
-        tally.tottime,
-        tally.cumtime,
-        is_user_code,
-        tuple(sorted(callers, key=lambda edge: -edge.cumtime)),
-    )
+def _add(to: Row | Edge, moments: Moments, own_s: float) -> None:
+    to.ncalls += moments.samples
+    to.primitive_calls += moments.samples
+    to.cumtime += moments.time_s
+    to.tottime += own_s
 
 
 def _stacks(seen: Sequence[Moments], index: dict[Label, int]) -> tuple[StackTime, ...]:

@@ -1,12 +1,13 @@
 """Connections and cursors of sqlite3 that tell what they run while a block listens, and else pass it on."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from sys import _getframe
 from time import perf_counter
 from types import FrameType
 from typing import Any, Protocol
 
+from perfkit.capture.batches import counted
 from perfkit.capture.record import Record
 from perfkit.capture.rows import RowCount
 from perfkit.capture.transactions import Frame, TransactionKind
@@ -73,7 +74,7 @@ class _Cursor(sqlite3.Cursor):
         run = super().executemany
         if not listeners:
             return run(sql, seq_of_parameters)
-        return _run(self, lambda sent: run(sql, _counted(sent, seq_of_parameters)), sql, None, _getframe(1))
+        return _run(self, lambda sent: run(sql, counted(seq_of_parameters, sent)), sql, None, _getframe(1))
 
     def executescript(self, sql_script: str, /) -> Any:
         run = super().executescript
@@ -179,7 +180,7 @@ _name_like(_Cursor, sqlite3.Cursor)
 
 
 def _run(
-    cursor: _Cursor, run: Callable[[list[Sending]], Any], sql: Any, parameters: Any, frame: FrameType
+    cursor: _Cursor, run: Callable[[list[Record]], Any], sql: Any, parameters: Any, frame: FrameType
 ) -> Any:
     cursor._perfkit_rows = ()
     told = [
@@ -188,7 +189,7 @@ def _run(
         if (sending := listener.send(cursor.connection, sql, parameters, frame)) is not None
     ]
     try:
-        result = run([sending for _, sending in told])
+        result = run([sending.record for _, sending in told])
     except BaseException as error:
         for listener, sending in told:
             listener.failed(sending, error)
@@ -216,19 +217,3 @@ def _add(cursor: _Cursor, number: int, start_s: float) -> None:
     for rows in cursor._perfkit_rows:
         rows.rows = (rows.rows or 0) + number
         rows.fetch_s += perf_counter() - start_s
-
-
-def _counted(sent: list[Sending], sets: Any) -> Any:
-    """The sets of an `executemany`; an iterator is counted while sqlite3 reads it."""
-    if type(sets) in (list, tuple):
-        for sending in sent:
-            sending.record.batch_size = len(sets)
-        return sets
-    return _counting([sending.record for sending in sent], sets)
-
-
-def _counting(records: list[Record], sets: Iterable[Any]) -> Iterator[Any]:
-    for number, parameters in enumerate(sets, 1):
-        for record in records:
-            record.batch_size = number
-        yield parameters

@@ -19,7 +19,7 @@ from perfkit.capture.call_site import calls_method, is_user_file
 from perfkit.capture.live_objects import live_objects
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
-from perfkit.capture.transactions import TransactionKind
+from perfkit.capture.transactions import TransactionKind, kind_of
 
 _MODULE = sys.modules["_sqlite3"]
 # SQLite writes the values into the text. Names in quotes and comments stay, whatever they hold.
@@ -32,9 +32,6 @@ _VALUES = re.compile(
 # their number is what it was when a search found nothing to watch, and no code of the user's has sqlite3
 # at hand, there is nothing new to find.
 _references_without = -1
-_KINDS: dict[str, TransactionKind] = {
-    "BEGIN": "begin", "COMMIT": "commit", "END": "commit", "ROLLBACK": "rollback",
-}  # fmt: skip
 NOTE = (
     "Statements on sqlite3 connections from before the block were counted by SQLite's own trace: their time, "
     "rows and errors are unknown, a statement counts again for each trigger it fires, and an executemany "
@@ -113,7 +110,7 @@ class Sqlite3Trace:
         try:
             if self._is_sqlalchemys(tracer):
                 return
-            kind = _framing_kind(statement)
+            kind = kind_of(statement)
             shape_source = _VALUES.sub(_keep, statement)
             if self._goes_on(tracer, shape_source, frame):
                 return
@@ -173,12 +170,6 @@ class Sqlite3Trace:
                 tracer.traces = (*tracer.traces, self)
                 self._tracers.append(tracer)
             return True
-
-
-def _framing_kind(statement: str) -> TransactionKind | None:
-    """What a statement begins or ends; `None` for others, savepoints included."""
-    words = statement[:40].upper().replace(";", " ").split()
-    return _KINDS.get(words[0]) if words and "TO" not in words else None
 
 
 def _keep(match: re.Match[str]) -> str:

@@ -6,17 +6,18 @@ rows, and it is told nothing of prepared statements. So the public methods are w
 
 import functools
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container
 from sys import _getframe
 from time import perf_counter
 from types import FrameType
 from typing import Any
 
+from perfkit.capture.batches import counted
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.pool_hooks import is_pool_at_work
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
-from perfkit.capture.transactions import Frame, TransactionKind
+from perfkit.capture.transactions import Frame, TransactionKind, kind_of
 
 Rows = Callable[[Any], int | None]
 
@@ -52,7 +53,6 @@ _COPIES = {
 _BATCHES = ("executemany", "fetchmany")
 # Modules of asyncpg that pass on what the program asks: savepoints, and the methods of a pool's connections.
 _ASKED_FOR_OTHERS = ("asyncpg.transaction", "asyncpg.pool")
-_KINDS: dict[str, TransactionKind] = {"BEGIN": "begin", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
 
 class AsyncpgHooks:
@@ -150,7 +150,7 @@ class AsyncpgHooks:
             if type(query) is not str or is_pool_at_work(frame):
                 return None, args
             caller = str(frame.f_globals.get("__name__"))
-            kind = _framing_kind(query) if caller == "asyncpg.transaction" else None
+            kind = kind_of(query) if caller == "asyncpg.transaction" else None
             if kind is not None:
                 return self._frame(kind, connection, frame), args
             if caller.startswith("asyncpg.") and caller not in _ASKED_FOR_OTHERS:
@@ -165,17 +165,13 @@ class AsyncpgHooks:
                 f"Details of some statements are missing ({type(error).__name__} in perfkit)."
             )
             return None, args
-        return record, _counted(record, args, position) if is_batch else args
+        return record, _with_counted_sets(record, args, position) if is_batch else args
 
     def _frame(self, kind: TransactionKind, connection: Any, frame: FrameType) -> Frame | None:
         """Count it unless SQLAlchemy has."""
         if self._framing.pop(id(connection), None) == kind:
             return None
         return self._recorder.transaction(kind, frame, connection)
-
-
-def _framing_kind(query: str) -> TransactionKind | None:
-    return None if " TO " in query else _KINDS.get(query.split(None, 1)[0].rstrip(";"))
 
 
 def _connection(owner: Any) -> Any:
@@ -189,18 +185,7 @@ def _query(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     return next((options[name] for name in ("query", "command", "table_name") if name in options), None)
 
 
-def _counted(record: Record, args: tuple[Any, ...], position: int) -> tuple[Any, ...]:
+def _with_counted_sets(record: Record, args: tuple[Any, ...], position: int) -> tuple[Any, ...]:
     if len(args) <= position or hasattr(type(args[position]), "__aiter__"):
         return args
-    sets = args[position]
-    if type(sets) in (list, tuple):
-        record.batch_size = len(sets)
-        return args
-    return (*args[:position], _counting(record, sets), *args[position + 1 :])
-
-
-def _counting(record: Record, sets: Iterable[Any]) -> Iterator[Any]:
-    record.batch_size = 0
-    for parameters in sets:
-        record.batch_size += 1
-        yield parameters
+    return (*args[:position], counted(args[position], [record]), *args[position + 1 :])

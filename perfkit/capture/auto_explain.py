@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from perfkit.capture._auto_plans import AutoPlans
 from perfkit.capture._plan_connection import tagged
 from perfkit.capture.databases.errors import explain_error
+from perfkit.capture.sqlalchemy_hooks import INTERNAL_OPTION
 from perfkit.model.plan import Plan
 
 _SETTINGS = {
@@ -62,7 +63,7 @@ class AutoExplainCollector:
     def start(self) -> None:
         """Listen to every engine of the process."""
         self._was_silent = not Engine.__dict__.get("_has_events", True)
-        event.listen(Engine, "before_cursor_execute", self._before)
+        event.listen(Engine, "before_cursor_execute", self._before, named=True)
 
     def stop(self) -> Captured:
         """Stop listening, and take every setting and handler back."""
@@ -78,20 +79,12 @@ class AutoExplainCollector:
         notes = (*([_SLOWER] if plans else []), *dict.fromkeys(self._refused.values()))
         return Captured(plans, nested, notes)
 
-    def _before(
-        self,
-        connection: Connection,
-        cursor: Any,
-        statement: str,
-        parameters: Any,
-        context: Any,
-        executemany: bool,
-    ) -> None:
+    def _before(self, conn: Connection, statement: str, context: Any, **_: Any) -> None:
         """Whatever goes wrong here is ours, never the user's."""
-        if connection.get_execution_options().get("perfkit_internal"):
+        if conn.get_execution_options().get(INTERNAL_OPTION):
             return
         try:
-            driver_connection = self._set_up(connection)
+            driver_connection = self._set_up(conn)
             if driver_connection is not None:
                 compiled = getattr(context, "compiled", None)
                 source = compiled.string if compiled is not None else statement

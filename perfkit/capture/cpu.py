@@ -2,10 +2,9 @@
 
 import sys
 import time
-from types import FrameType
 
 from perfkit.capture._call_graph import BlockProfile, block_profile
-from perfkit.capture._code_origin import origin
+from perfkit.capture._code_origin import asking_frame
 from perfkit.capture._thread_profile import (
     PROFILER_ID,
     ThreadProfile,
@@ -57,7 +56,7 @@ class CpuCollector:
         holder = profiler_holder()
         if holder:
             raise CpuProfilerBusyError(busy_message(holder))
-        self._started_in = _asking_file(sys._getframe())
+        self._started_in = asking_frame(sys._getframe()).f_code.co_filename
         profile = thread_profile()
         try:
             profile.start()
@@ -97,13 +96,6 @@ class CpuCollector:
         block = block_profile(profile.entries(), started_in=self._started_in)
         self._result = _cpu_profile(block, wall_s, cpu_s, was_displaced=profile.was_displaced)
         return self._result
-
-
-def _asking_file(frame: FrameType | None) -> str:
-    """The file of the code that called perfkit."""
-    while frame is not None and origin(frame.f_code.co_filename) == "own":
-        frame = frame.f_back
-    return frame.f_code.co_filename if frame is not None else ""
 
 
 def profiler_holder() -> str | None:

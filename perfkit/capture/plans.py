@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +12,7 @@ from perfkit.capture._plan_connection import on_connection
 from perfkit.capture.auto_explain import Captured
 from perfkit.capture.databases import ExplainError, ExplainRequest, describe_with, explain_with, split_with
 from perfkit.capture.databases.errors import TextStyle
+from perfkit.capture.databases.request import parameter_names
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
@@ -104,7 +104,7 @@ def explain_script(
     """
 
     def request(statement: str) -> ExplainRequest:
-        own = {name: value for name, value in parameters.items() if name in _names(statement)}
+        own = {name: value for name, value in parameters.items() if name in parameter_names(statement)}
         style: TextStyle = "named" if own else "plain"
         # SQLAlchemy reads `\:` as a colon that begins no name, also in a statement that has none.
         statement = statement if own else statement.replace("\\:", ":")
@@ -265,17 +265,12 @@ def _explain(connection: Connection, request: ExplainRequest) -> Plan | ExplainE
 def _style(statement: str, parameters: object) -> TextStyle:
     if not parameters:
         return "plain"
-    return "named" if isinstance(parameters, Mapping) and _names(statement) else "driver"
-
-
-def _names(statement: str) -> list[str]:
-    """The `:name` parameters, as SQLAlchemy reads them: `::type` is none."""
-    return list(text(statement).compile().params)
+    return "named" if isinstance(parameters, Mapping) and parameter_names(statement) else "driver"
 
 
 def _missing(statement: str, message: str) -> str | None:
     """The `:name` on which the database stumbled."""
-    names = _names(statement)
+    names = parameter_names(statement)
     return names[0] if names and re.search(r'at or near ":"', message) else None
 
 

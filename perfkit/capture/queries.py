@@ -4,6 +4,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from perfkit.capture._sqlite3_trace import Sqlite3Trace
 from perfkit.capture.asyncpg_hooks import AsyncpgHooks
 from perfkit.capture.django_hooks import DjangoHooks
 from perfkit.capture.pool_hooks import PoolHooks
@@ -28,12 +29,13 @@ class QueryCollector:
         self._recorder = Recorder(keep_samples=keep_samples, keep_parameters=keep_parameters)
         self._stalled_us: int | None = None
         sqlalchemy = SqlalchemyHooks(self._recorder)
+        shared = (self._recorder, sqlalchemy.at_work, sqlalchemy.framing)
         self._hooks = (
             sqlalchemy,
             PoolHooks(self._recorder),
-            PsycopgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
-            Sqlite3Hooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
-            AsyncpgHooks(self._recorder, sqlalchemy.at_work, sqlalchemy.framing),
+            PsycopgHooks(*shared),
+            Sqlite3Hooks(self._recorder, Sqlite3Trace(*shared)),
+            AsyncpgHooks(*shared),
             DjangoHooks(self._recorder, sqlalchemy.at_work),
         )
 

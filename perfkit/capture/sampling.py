@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from types import CodeType, FrameType
+from types import CodeType
 
 from perfkit.capture._awaiting import CodePath
-from perfkit.capture._call_graph import Label, is_statement_file, label_of
-from perfkit.capture._code_origin import origin
+from perfkit.capture._call_graph import is_statement_file, label_of
+from perfkit.capture._code_origin import asking_frame, origin
+from perfkit.capture._function_rows import Label
 from perfkit.capture._sampled_stacks import LabelPath, Moments, functions_and_stacks, without_repeats
 from perfkit.capture._thread_sampler import Seen, ThreadSampler
 from perfkit.capture.line_times import LineTimer
@@ -56,7 +57,7 @@ class SamplingCollector:
         self._result = None
         if self._timer is not None:
             self._timer.start()
-        self._sampler = ThreadSampler(_asking_frame(sys._getframe()))
+        self._sampler = ThreadSampler(asking_frame(sys._getframe()))
         self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
         self._sampler.start()
 
@@ -92,13 +93,6 @@ class SamplingCollector:
             profile = replace(profile, lines=self._timer.lines(), notes=notes)
         self._result = profile
         return profile
-
-
-def _asking_frame(frame: FrameType) -> FrameType:
-    """The innermost frame that is not perfkit's."""
-    while frame.f_back is not None and origin(frame.f_code.co_filename) == "own":
-        frame = frame.f_back
-    return frame
 
 
 def _profile(sampler: ThreadSampler, wall_s: float, cpu_s: float) -> CpuProfile:

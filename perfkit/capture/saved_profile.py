@@ -2,17 +2,15 @@
 
 import json
 import marshal
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from perfkit.capture._code_origin import origin
-from perfkit.capture._sampled_stacks import Label, Moments, functions_and_stacks, without_repeats
-from perfkit.model.cpu import SAMPLES_MARK, CallerEdge, CpuProfile, FunctionProfile, StackTime
-from perfkit.model.location import CodeLocation
+from perfkit.capture._function_rows import Edge, Label, Row, functions_of, numbered
+from perfkit.capture._sampled_stacks import Moments, functions_and_stacks, without_repeats
+from perfkit.model.cpu import SAMPLES_MARK, CpuProfile, FunctionProfile, StackTime
 
-_CELL = re.compile(r"In ?\[\d+\]")
 # `marshal` marks a dictionary so, alone or where it may be referred to again.
 _DICT_CODES = (b"{", b"\xfb")
 _NO_WALL_TIME = "The file holds no wall time, so what the profile does not account for is not known."
@@ -84,13 +82,12 @@ def profile_of_pstats(data: object, path: Path) -> CpuProfile:
     counts_samples = SAMPLES_MARK in data
     try:
         rows = {_label(key): value for key, value in data.items() if key != SAMPLES_MARK}
-        order = sorted(rows, key=lambda key: (-rows[key][2], -rows[key][3], key))
-        index = {key: number for number, key in enumerate(order)}
-        functions = tuple(_function(key, rows[key], index) for key in order)
+        graph = {key: _row(key, value, rows) for key, value in rows.items()}
     except (TypeError, ValueError, IndexError, AttributeError):
         raise ProfileFileError(
             f"{path} is no profile: marshalled, but not by pstats. Give {_KINDS}."
         ) from None
+    functions = functions_of(graph, numbered(graph), has_sources=False)
     attributed_ms = sum(function.tottime for function in functions) * 1000
     return _without_clock(path, attributed_ms, functions, counts="samples" if counts_samples else "calls")
 
@@ -154,26 +151,18 @@ def _label(key: Any) -> Label:
     return file_path, line_number, name
 
 
-def _function(label: Label, row: Any, index: Mapping[Label, int]) -> FunctionProfile:
+def _row(label: Label, row: Any, known: Mapping[Label, Any]) -> Row:
     primitive_calls, calls, tottime, cumtime, callers = row
-    edges = [_edge(index[_label(key)], edge) for key, edge in callers.items() if key in index]
-    edges.sort(key=lambda edge: -edge.cumtime)
-    location = located(label)
-    is_user_code = location.cell is not None or origin(label[0]) == "user"
+    edges = {_label(key): _edge(edge) for key, edge in callers.items() if key in known}
     totals = (int(calls), int(primitive_calls), float(tottime), float(cumtime))
-    return FunctionProfile(location, *totals, is_user_code, tuple(edges))
+    return Row(label, origin(label[0]), *totals, edges)
 
 
-def _edge(caller: int, calls: Any) -> CallerEdge:
+def _edge(calls: Any) -> Edge:
     if isinstance(calls, int):  # the pure-Python `profile` module keeps the count only
-        return CallerEdge(caller, calls, calls, 0.0, 0.0)
+        return Edge(calls, calls)
     primitive_calls, ncalls, tottime, cumtime = calls
-    return CallerEdge(caller, int(ncalls), int(primitive_calls), float(tottime), float(cumtime))
-
-
-def located(label: Label) -> CodeLocation:
-    """The place of a function in a file that was written elsewhere, or by a kernel that has ended."""
-    return CodeLocation(*label, cell=label[0] if _CELL.fullmatch(label[0]) else None)
+    return Edge(int(ncalls), int(primitive_calls), float(tottime), float(cumtime))
 
 
 def _frame_label(frame: Any) -> Label:

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from perfkit.capture.batches import batch_size
 from perfkit.capture.dialects import DialectPatches
+from perfkit.capture.insert_batches import batch_size
 from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
 from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.record import Record

@@ -7,7 +7,6 @@ and passes calls on while there is none. Connections from before: see `perfkit.c
 
 import functools
 import sqlite3
-from collections.abc import Mapping
 from sys import _getframe
 from time import perf_counter
 from types import FrameType
@@ -35,18 +34,14 @@ class Sqlite3Hooks:
 
     Args:
         recorder: where statements are counted.
-        at_work: the cursors on which SQLAlchemy is sending: it reports those itself.
-        framing: the begins, commits and rollbacks that SQLAlchemy has reported, by connection.
+        trace: reports what connections from before the block run.
     """
 
-    def __init__(
-        self, recorder: Recorder, at_work: Mapping[int, Any], framing: dict[int, TransactionKind]
-    ) -> None:
+    def __init__(self, recorder: Recorder, trace: Sqlite3Trace) -> None:
         self._recorder = recorder
         self._is_active = False
-        stop_listening(self)
         self._patches = Patches()
-        self._trace = Sqlite3Trace(recorder, at_work, framing)
+        self._trace = trace
 
     def install(self) -> None:
         """Watch the connections there are, and `sqlite3.connect`."""

@@ -10,6 +10,15 @@ from perfkit.capture.positions import Position
 from perfkit.model.connection import TransactionCounts, TransactionEvent
 
 TransactionKind = Literal["begin", "commit", "rollback"]
+_KINDS: dict[str, TransactionKind] = {
+    "BEGIN": "begin", "COMMIT": "commit", "END": "commit", "ROLLBACK": "rollback",
+}  # fmt: skip
+
+
+def kind_of(statement: str) -> TransactionKind | None:
+    """What a statement begins or ends; `None` for others, those about savepoints included."""
+    words = statement[:40].upper().replace(";", " ").split()
+    return _KINDS.get(words[0]) if words and "TO" not in words else None
 
 
 class Frame:

@@ -3,7 +3,6 @@
 Format: https://www.postgresql.org/docs/18/sql-copy.html, "Binary Format".
 """
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -67,15 +66,3 @@ def encode(data: TableData) -> Iterator[tuple[int, bytes]]:
         for position, (column, pool) in enumerate(zip(data.pooled, pools, strict=True), start=1):
             pieces[position::width] = [pool[i] for i in column.index[start:stop].tolist()]
         yield stop - start, b"".join(pieces)
-
-
-def checksum(data: TableData, max_rows: int | None = None) -> str:
-    """Return the sha256 of the encoded rows, of whole parts until `max_rows` rows are reached."""
-    digest = hashlib.sha256()
-    done = 0
-    for rows, payload in encode(data):
-        digest.update(payload)
-        done += rows
-        if max_rows is not None and done >= max_rows:
-            break
-    return digest.hexdigest()

@@ -21,12 +21,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_json import MAX_DEPTH, JsonChecks
+from perfkit.model.sql_tree import tables_by_alias
 
 ACCESS_TYPES = {
     "ALL": "full table scan",
@@ -72,7 +69,7 @@ def read_mariadb_plan(data: object, query_text: str = "") -> Plan:
     block = whole.get("query_block")
     if block is None:
         _READ.fail('the key "query_block" is missing; use ANALYZE FORMAT=JSON')
-    reader = _Reader(_tables(query_text))
+    reader = _Reader(tables_by_alias(_PLACEHOLDER.sub("?", query_text), "mysql"))
     root = reader.node("query_block", _READ.mapping(block, "query_block"), depth=1)
     optimization = _READ.mapping(whole.get("query_optimization", {}), "query_optimization")
     return Plan(
@@ -83,19 +80,6 @@ def read_mariadb_plan(data: object, query_text: str = "") -> Plan:
         execution_time_ms=_READ.number(root.attributes, "r_total_time_ms"),
         planning_time_ms=_READ.number(optimization, "r_total_time_ms"),
     )
-
-
-def _tables(query_text: str) -> Mapping[str, str]:
-    """The table behind each alias of the statement; MariaDB names the alias alone."""
-    try:
-        tree = sqlglot.parse_one(_PLACEHOLDER.sub("?", query_text), dialect="mysql")
-    except (SqlglotError, RecursionError):
-        return {}
-    found: dict[str, set[str]] = {}
-    for table in tree.find_all(exp.Table):
-        found.setdefault(table.alias_or_name, set()).add(table.name)
-    # An alias that two sub-queries give to two tables tells nothing.
-    return {alias: names.pop() for alias, names in found.items() if len(names) == 1}
 
 
 class _Reader:

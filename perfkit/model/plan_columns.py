@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_conditions import is_own
 from perfkit.model.sql_names import quoted
+from perfkit.model.sql_tree import parsed
 
 # Everything else that EXPLAIN says about a node holds no expression.
 _CONDITIONS = (
@@ -18,7 +17,6 @@ _CONDITIONS = (
 )  # fmt: skip
 # A named window, such as `w1 AS (PARTITION BY user_id)`, is no expression by itself.
 _WINDOW = re.compile(r"\A\w+ AS \(")
-_MAX_CHARACTERS = 20_000
 
 
 def mentioned_columns(scan: PlanNode, expression: object) -> frozenset[str] | None:
@@ -31,21 +29,15 @@ def mentioned_columns(scan: PlanNode, expression: object) -> frozenset[str] | No
     Returns:
         Their names as SQL wants them, `None` where the expression cannot be read or names the whole row.
     """
-    if not isinstance(expression, str) or len(expression) > _MAX_CHARACTERS:
+    if not isinstance(expression, str):
         return None
-    text = _WINDOW.sub("count(*) OVER (", expression.removesuffix(" DESC"))
-    try:
-        tree: Any = sqlglot.parse_one(text, dialect="postgres")
-    except (SqlglotError, RecursionError):
+    tree = parsed(_WINDOW.sub("count(*) OVER (", expression.removesuffix(" DESC")))
+    if tree is None:
         return None
-    own = [column for column in tree.find_all(exp.Column) if _is_own(column, scan)]
+    own = [column for column in tree.find_all(exp.Column) if is_own(column, scan)]
     if any(isinstance(column.this, exp.Star) for column in own):
         return None
     return frozenset(quoted(column.name) for column in own)
-
-
-def _is_own(column: Any, scan: PlanNode) -> bool:
-    return not column.table or column.table in (scan.alias, scan.relation_name)
 
 
 def needed_columns(plan: Plan, scan: PlanNode) -> frozenset[str] | None:

@@ -1,15 +1,13 @@
 """The conditions of a plan's nodes, taken apart: which columns an index could answer, and how."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan import PlanNode
+from perfkit.model.sql_tree import conjuncts, parsed
 
 ArmKind = Literal["equality", "range", "other"]
 
@@ -20,7 +18,6 @@ _FOREIGN = re.compile(
     r" | (?P<subplan>\((?:hashed\s)?SubPlan\s\d+\)(?:\.col\d+)?)",
     re.VERBOSE,
 )
-_MAX_CHARACTERS = 20_000
 # `(status)::text` is how PostgreSQL shows a varchar column; an index on the column still serves it.
 _TEXT_TYPES = ("TEXT", "VARCHAR", "BPCHAR", "CHAR", "NVARCHAR")
 _RANGES = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
@@ -61,9 +58,14 @@ def filter_arms(node: PlanNode) -> tuple[Arm, ...]:
     Returns:
         One arm for each condition that AND joins; nothing where there is no filter or it cannot be read.
     """
+    return tuple(_arm(item, node) for item in filter_conjuncts(node))
+
+
+def filter_conjuncts(node: PlanNode) -> tuple[Any, ...]:
+    """The conditions of a scan's filter that AND joins, as sqlglot's trees; none where it cannot be read."""
     text = node.attributes.get("Filter")
     tree = parsed_condition(text) if isinstance(text, str) else None
-    return () if tree is None else tuple(_arm(item, node) for item in _conjuncts(tree))
+    return () if tree is None else tuple(conjuncts(tree))
 
 
 def parsed_condition(text: str) -> Any:
@@ -75,12 +77,7 @@ def parsed_condition(text: str) -> Any:
     Returns:
         sqlglot's tree, `None` where it cannot be read.
     """
-    if len(text) > _MAX_CHARACTERS:
-        return None
-    try:
-        return sqlglot.parse_one(_FOREIGN.sub(_readable, text), dialect="postgres")
-    except (SqlglotError, RecursionError):
-        return None
+    return parsed(_FOREIGN.sub(_readable, text))
 
 
 def _readable(match: re.Match[str]) -> str:
@@ -89,25 +86,10 @@ def _readable(match: re.Match[str]) -> str:
     return "$1" if match["value"] else match[0]
 
 
-def _conjuncts(tree: Any) -> Iterator[Any]:
-    tree = _unnested(tree)
-    if isinstance(tree, exp.And):
-        yield from _conjuncts(tree.left)
-        yield from _conjuncts(tree.right)
-    else:
-        yield tree
-
-
-def _unnested(tree: Any) -> Any:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
-
-
 def _arm(tree: Any, node: PlanNode) -> Arm:
     if isinstance(tree, exp.Column):
         return _column_arm("equality", tree, node)
-    if isinstance(tree, exp.Not) and isinstance(_unnested(tree.this), exp.Column):
+    if isinstance(tree, exp.Not) and isinstance(tree.this.unnest(), exp.Column):
         return _column_arm("equality", tree.this, node)
     if isinstance(tree, exp.Is):
         negated = tree.args.get("negate") or not isinstance(tree.expression, exp.Null | exp.Boolean)
@@ -125,15 +107,21 @@ def _arm(tree: Any, node: PlanNode) -> Arm:
 
 
 def _column_arm(kind: ArmKind, tree: Any, node: PlanNode) -> Arm:
-    tree, is_cast = _unnested(tree), False
-    if isinstance(tree, exp.Cast) and tree.to.this.name in _TEXT_TYPES:
-        tree, is_cast = _unnested(tree.this), True
-    if not isinstance(tree, exp.Column) or not _is_own(tree, node):
+    tree, is_cast = tree.unnest(), False
+    if is_text_cast(tree):
+        tree, is_cast = tree.this.unnest(), True
+    if not isinstance(tree, exp.Column) or not is_own(tree, node):
         return Arm("other")
     return Arm(kind, _written(tree.name, quoted=bool(tree.this.args.get("quoted"))), is_cast)
 
 
-def _is_own(column: Any, node: PlanNode) -> bool:
+def is_text_cast(tree: Any) -> bool:
+    """Whether a tree is a cast to text, of which nothing is known to change the value."""
+    return isinstance(tree, exp.Cast) and tree.to.this.name in _TEXT_TYPES
+
+
+def is_own(column: Any, node: PlanNode) -> bool:
+    """Whether a column of a tree belongs to the table of a scan, as one without a table does."""
     return not column.table or column.table in (node.alias, node.relation_name)
 
 
@@ -141,9 +129,12 @@ def _is_value(tree: Any, node: PlanNode) -> bool:
     """Whether it is known before the row is read: no column of the table, no sub-query for each row."""
     if tree is None:
         return True  # the bounds of BETWEEN
-    if any(isinstance(part, exp.Anonymous) and part.name == "perfkit_subplan" for part in tree.walk()):
-        return False
-    return not any(_is_own(column, node) for column in tree.find_all(exp.Column))
+    return not has_subplan(tree) and not any(is_own(column, node) for column in tree.find_all(exp.Column))
+
+
+def has_subplan(tree: Any) -> bool:
+    """Whether a sub-query is asked for each row."""
+    return any(part.name == "perfkit_subplan" for part in tree.find_all(exp.Anonymous))
 
 
 def _written(name: str, *, quoted: bool) -> str:

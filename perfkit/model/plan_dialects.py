@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.index_candidate import MAX_COLUMNS
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_conditions import Arm, filter_arms
 from perfkit.model.sql_names import quoted
+from perfkit.model.sql_tree import conjuncts, parsed
 
 Dialect = Literal["sqlite", "mysql"]
 
-_MAX_CHARACTERS = 20_000
 _ANOTHER = "another table"
 # Words that PostgreSQL takes as names and SQLite does not.
 _SQLITE_WORDS = frozenset(
@@ -40,7 +38,7 @@ def condition_arms(node: PlanNode, condition: str, dialect: Dialect) -> tuple[Ar
     Returns:
         One arm for each condition that AND joins; nothing where it cannot be read.
     """
-    tree = _parsed(condition, dialect)
+    tree = parsed(condition, dialect)
     return () if tree is None else _arms(node, tree)
 
 
@@ -66,7 +64,7 @@ def statement_arms(
     joins = select.args.get("joins") or ()
     found = [select.args.get("where"), *(join.args.get("on") for join in joins)]
     trees = [item.this if isinstance(item, exp.Where) else item for item in found if item is not None]
-    conditions = [_qualified(part.copy(), plan, node) for tree in trees for part in _joined_by_and(tree)]
+    conditions = [_qualified(part.copy(), plan, node) for tree in trees for part in conjuncts(tree)]
     known = [condition for condition in conditions if not _names(condition) & _with_another(unread)]
     return _arms(node, exp.and_(*known)) if known else ()
 
@@ -87,7 +85,7 @@ def order_columns(plan: Plan, node: PlanNode, dialect: Dialect) -> tuple[str, ..
 
 def select_of(plan: Plan, node: PlanNode, dialect: Dialect) -> Any | None:
     """The one `SELECT` of the statement that reads a table by the alias of this node (`sqlglot`'s tree)."""
-    tree = _parsed(plan.query_text, dialect)
+    tree = parsed(plan.query_text, dialect)
     if tree is None:
         return None
     selects = {
@@ -130,11 +128,6 @@ def _columns(arms: tuple[Arm, ...], kind: str, dialect: Dialect) -> list[str]:
     return [name_in(name.strip('"').replace('""', '"'), dialect) for name in names]
 
 
-def _joined_by_and(tree: Any) -> Iterator[Any]:
-    tree = tree.unnest()
-    return tree.flatten() if isinstance(tree, exp.And) else iter((tree,))
-
-
 def _names(tree: Any) -> set[str]:
     """The tables that a condition names."""
     return {str(column.table) for column in tree.find_all(exp.Column)}
@@ -143,15 +136,6 @@ def _names(tree: Any) -> set[str]:
 def _with_another(unread: frozenset[str]) -> frozenset[str]:
     """A column that is not ours and names no table may be one of these."""
     return unread | {_ANOTHER} if unread else unread
-
-
-def _parsed(text: str, dialect: Dialect) -> Any | None:
-    if not text or len(text) > _MAX_CHARACTERS:
-        return None
-    try:
-        return sqlglot.parse_one(text, dialect=dialect)
-    except (SqlglotError, RecursionError):
-        return None
 
 
 def _arms(node: PlanNode, tree: Any) -> tuple[Arm, ...]:

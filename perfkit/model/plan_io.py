@@ -1,6 +1,7 @@
 """What waiting for files took the nodes of a plan, where the database timed it (`track_io_timing`)."""
 
 from perfkit.model.plan import PlanNode
+from perfkit.model.plan_scans import number
 
 TEMPORARY = ("Temp I/O Read Time", "Temp I/O Write Time")
 # Before PostgreSQL 17 one number stood for shared and local blocks.
@@ -20,10 +21,5 @@ def own_io_ms(node: PlanNode, names: tuple[str, ...]) -> float | None:
     if not any(name in node.attributes for name in names):
         return None
     inner = [child for child in node.children if child.parent_relationship != "InitPlan"]
-    below = sum(_said(child, name) for child in inner for name in names)
-    return max(0.0, sum(_said(node, name) for name in names) - below) / node.share.participants
-
-
-def _said(node: PlanNode, name: str) -> float:
-    value = node.attributes.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0
+    below = sum(number(child, name) for child in inner for name in names)
+    return max(0.0, sum(number(node, name) for name in names) - below) / node.share.participants

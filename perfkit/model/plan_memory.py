@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_io import TEMPORARY, own_io_ms
+from perfkit.model.plan_scans import as_number
 
 # PostgreSQL's defaults: work_mem, and how much of it a hash may use (from version 15 on).
 DEFAULT_WORK_MEM_KB, DEFAULT_HASH_MULTIPLIER = 4096, 2.0
@@ -48,17 +49,13 @@ def memory_advice(needed_kb: float) -> list[str]:
 
 def most_said(node: PlanNode, name: str) -> float:
     """The largest number under this name in the main process or one of the workers."""
-    return max(_number(one.get(name)) for one in _processes(node))
+    return max(as_number(one.get(name)) for one in _processes(node))
 
 
 def _processes(node: PlanNode) -> Iterator[Mapping[str, object]]:
     yield node.attributes
     workers = node.attributes.get("Workers")
     yield from (item for item in workers if isinstance(item, Mapping)) if isinstance(workers, list) else ()
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def spilled_mb(*nodes: PlanNode) -> float:

@@ -5,17 +5,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan_predicates import Predicate
 from perfkit.model.sql_names import unquoted
+from perfkit.model.sql_tree import parsed
 
 __all__ = ["PatternStart", "longest_run", "pattern_start"]
 
 PatternStart = Literal["letters", "wildcard", "unknown"]
-_MAX_CHARACTERS = 20_000
 _LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::[\w ]+)?")
 # What LIKE puts in the place of any character, and what regular expressions do more with than to match it.
 _WILDCARDS = re.compile(r"[%_]")
@@ -70,13 +68,8 @@ def _start_in(statement: str, column: str) -> PatternStart:
 
 
 def _comparisons(statement: str, column: str) -> Iterator[Any]:
-    if not column or len(statement) > _MAX_CHARACTERS:
-        return
-    try:
-        tree = sqlglot.parse_one(statement, dialect="postgres")
-    except (SqlglotError, RecursionError):
-        return
-    for item in tree.find_all(exp.Like):
+    tree = parsed(statement) if column else None
+    for item in tree.find_all(exp.Like) if tree is not None else ():
         if any(found.name == column for found in item.this.find_all(exp.Column)):
             yield item
 

@@ -9,20 +9,20 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from sqlglot import exp
 
 from perfkit.model.plan import PlanNode
 from perfkit.model.plan_conditions import parsed_condition
 from perfkit.model.sql_names import quoted
+from perfkit.model.sql_tree import MAX_CHARACTERS
 
 __all__ = ["Predicate", "PredicateKind", "bare", "predicates", "read_predicates"]
 
 PredicateKind = Literal[
     "plain", "function", "arithmetic", "cast", "like", "regex", "json", "contains", "member", "or", "other"
 ]
-_MAX_CHARACTERS = 20_000
 _TOKEN = re.compile(
     r"""(?P<quoted>'(?:[^']|'')*' | "(?:[^"]|"")*") | (?P<open>[(\[]) | (?P<close>[)\]])
       | \b(?P<word>AND|OR)\b | (?<=\s)(?P<operator>[-+*/<>=~!@\#%^&|`?]+)(?=\s)""",
@@ -115,7 +115,7 @@ def read_predicates(text: str, names: tuple[str, ...]) -> tuple[Predicate, ...]:
     Returns:
         One predicate for each condition that AND joins. What cannot be read is of the kind `other`.
     """
-    if len(text) > _MAX_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return ()
     return tuple(_predicate(part, names) for part in _conjuncts(text))
 
@@ -180,24 +180,19 @@ def _compared(found: Predicate, names: tuple[str, ...]) -> Predicate:
 
 def _shape(found: Predicate) -> PredicateKind:
     """What the expression on the table's side of a comparison is."""
-    tree = _unwrapped(parsed_condition(found.expression))
+    tree = parsed_condition(found.expression)
     if tree is None:
         return "other"
+    tree = tree.unnest()
     if isinstance(tree, exp.Column):
         return "plain"
     if next(tree.find_all(*_JSON), None) is not None:
         return "json"
     if isinstance(tree, exp.Cast):
-        return "cast" if isinstance(_unwrapped(tree.this), exp.Column) else "function"
+        return "cast" if isinstance(tree.this.unnest(), exp.Column) else "function"
     if isinstance(tree, _ARITHMETIC):
         return "arithmetic"
     return "function" if found.function else "other"
-
-
-def _unwrapped(tree: Any) -> Any:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
 
 
 @functools.lru_cache(maxsize=2048)

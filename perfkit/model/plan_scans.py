@@ -20,7 +20,11 @@ _IN_ORDER = frozenset(
 
 def number(node: PlanNode, name: str) -> float:
     """A number that the database gave under this name; 0 where it gave none."""
-    value = node.attributes.get(name)
+    return as_number(node.attributes.get(name))
+
+
+def as_number(value: object) -> float:
+    """A number as the database gave it; 0 for anything else."""
     return float(value) if isinstance(value, int | float) else 0.0
 
 
@@ -173,3 +177,8 @@ def removed_share(scan: PlanNode) -> float:
     """The share of the rows read that a scan's filter threw away, from 0 to 1."""
     read = rows_read(scan)
     return (scan.total_rows_removed or 0.0) / read if read else 0.0
+
+
+def removed_ms(scan: PlanNode) -> float:
+    """What a scan took for the rows that its filter threw away."""
+    return (scan.self_time_ms or 0.0) * removed_share(scan)

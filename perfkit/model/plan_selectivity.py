@@ -15,6 +15,7 @@ from perfkit.model.plan_joins import aliases_below, join_sides, mentions
 from perfkit.model.plan_predicates import Predicate, predicates
 from perfkit.model.plan_scans import number, repeats, rows_read
 from perfkit.model.sql_names import unquoted
+from perfkit.model.sql_tree import conjuncts
 
 EQUAL_SHARE, RANGE_SHARE, INTERVAL_SHARE = 0.005, 1 / 3, 0.005
 DEFAULT_GROUPS = 200
@@ -193,6 +194,5 @@ def _inequalities(condition: object) -> int:
     tree = parsed_condition(condition) if isinstance(condition, str) else None
     if tree is None:
         return 0
-    whole = tree.unnest()
-    arms = list(whole.flatten()) if isinstance(whole, exp.And) else [whole]
-    return len(arms) if all(isinstance(arm.unnest(), _INEQUALITIES) for arm in arms) else 0
+    arms = list(conjuncts(tree))
+    return len(arms) if all(isinstance(arm, _INEQUALITIES) for arm in arms) else 0

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from perfkit.model.catalog import Column, Index, Table
+from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_predicates import Predicate, bare, predicates
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -13,10 +14,8 @@ from perfkit.model.trace import Trace
 
 __all__ = ["WastefulScan", "has_pattern_index", "has_trigram_index", "index_led_by", "wasteful_scans"]
 
-# pev2 marks 90 %; depesz starts to colour at 10 % of the time (reference notes on EXPLAIN, rule 1).
-MIN_REMOVED_SHARE = 0.9
-MIN_REMOVED_ROWS = 10_000.0
-MIN_TIME_SHARE = 0.1
+# depesz starts to colour at 10 % of the time (reference notes on EXPLAIN, rule 1).
+_MIN_TIME_SHARE = 0.1
 _SCANS = frozenset({"Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"})
 # An index on a plain column with so many different values leaves one row in ten: it is the first remedy.
 _MIN_DISTINCT = 10
@@ -103,13 +102,20 @@ class WastefulScan:
         is_cast = predicate.type_name != ""
         return column if column and (not is_cast or self.may_be_text(column)) else predicate.index_key
 
+    def index_on(self, column: str) -> str:
+        """The statement that makes an index on a plain column, or a remark that names the one there is."""
+        existing = index_led_by(self.table, column)
+        if existing is not None:
+            return f"-- The index {existing.name} can serve this."
+        return f"CREATE INDEX ON {relation(self.node)} ({column});"
+
     def saving_in(self, trace: Trace) -> float:
         """What all executions in the block would save, in milliseconds."""
         return saving_in_block(self.saving_ms, self.plan, trace)
 
 
 def wasteful_scans(
-    trace: Trace, *, min_removed_share: float = MIN_REMOVED_SHARE, min_removed_rows: float = MIN_REMOVED_ROWS
+    trace: Trace, *, min_removed_share: float, min_removed_rows: float
 ) -> Iterator[WastefulScan]:
     """Find scans that keep few of the rows they read, and for which that costs time.
 
@@ -127,7 +133,7 @@ def wasteful_scans(
             if node.node_type not in _SCANS or removed < max(1.0, min_removed_rows):
                 continue
             share = removed / (removed + (node.total_rows or 0.0))
-            if share < min_removed_share or own_ms < MIN_TIME_SHARE * duration_ms:
+            if share < min_removed_share or own_ms < _MIN_TIME_SHARE * duration_ms:
                 continue
             if is_worth_a_line(own_ms * share, duration_ms) and not is_stopped_by_limit(plan, node):
                 yield WastefulScan(number, plan, node, own_ms * share)

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
-# Parsing takes about 1 ms for each 1,000 characters; nobody writes joins longer than this.
-_MAX_CHARACTERS = 20_000
+from perfkit.model.sql_tree import conjuncts, parsed
+
 _PLACEHOLDER = re.compile(r"\?|…")
 
 
@@ -39,22 +37,17 @@ def read_joins(text: str, system_name: str = "postgresql") -> Joins:
         The tables that multiply rows, or may. Nothing where rows are grouped or made distinct, and where
         the text cannot be read.
     """
-    tree = _parsed(text, system_name)
+    tree = _select(text, system_name)
     if tree is None or tree.args.get("group") or tree.args.get("distinct"):
         return Joins()
     derived = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     return Joins(_sibling_collections(tree, derived), _unrelated_tables(tree, derived))
 
 
-def _parsed(text: str, system_name: str) -> Any:
+def _select(text: str, system_name: str) -> Any:
     """The tree of a SELECT; `None` for everything else and for what cannot be read."""
-    if len(text) > _MAX_CHARACTERS:
-        return None
     dialect = "mysql" if system_name in ("mysql", "mariadb") else "postgres"
-    try:
-        tree = sqlglot.parse_one(_PLACEHOLDER.sub("0", text), dialect=dialect)
-    except (SqlglotError, RecursionError):
-        return None
+    tree = parsed(_PLACEHOLDER.sub("0", text), dialect)
     return tree if isinstance(tree, exp.Select) else None
 
 
@@ -141,20 +134,11 @@ def _unrelated_tables(tree: Any, derived: set[str]) -> tuple[str, ...]:
     if where := tree.args.get("where"):
         conditions.append(where.this)
     tables = [node.this.alias_or_name for node in (start, *joins)]
-    return _unconnected(tables, [part for condition in conditions for part in _conjuncts(condition)])
+    return _unconnected(tables, [part for condition in conditions for part in conjuncts(condition)])
 
 
 def _is_comma(join: Any) -> bool:
     return not (join.side or join.kind or join.method)
-
-
-def _conjuncts(condition: Any) -> Iterator[Any]:
-    condition = condition.unnest()
-    if isinstance(condition, exp.And):
-        yield from _conjuncts(condition.left)
-        yield from _conjuncts(condition.right)
-    else:
-        yield condition
 
 
 def _unconnected(tables: list[str], conditions: list[Any]) -> tuple[str, ...]:

@@ -2,16 +2,13 @@
 
 import functools
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan_conditions import SortColumn
 from perfkit.model.sql_names import quoted
+from perfkit.model.sql_tree import parsed
 
 __all__ = ["asked_order"]
-
-_MAX_CHARACTERS = 20_000
 
 
 @functools.lru_cache(maxsize=256)
@@ -24,13 +21,8 @@ def asked_order(statement: str) -> tuple[SortColumn, ...]:
     Returns:
         The columns without their table; nothing where a key is no plain column, or the text cannot be read.
     """
-    if len(statement) > _MAX_CHARACTERS:
-        return ()
-    try:
-        tree = sqlglot.parse_one(statement, dialect="postgres")
-    except (SqlglotError, RecursionError):
-        return ()
-    order = tree.args.get("order")
+    tree = parsed(statement)
+    order = tree.args.get("order") if tree is not None else None
     keys = order.expressions if order is not None else []
     if not all(isinstance(key.this, exp.Column) for key in keys):
         return ()

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.proof._what_if_conditions import parsed
+from perfkit.model.sql_tree import parsed
 from perfkit.proof._what_if_designs import IndexDesign, Key, existing, unquoted
 
 _SCANS = {
@@ -47,9 +45,8 @@ def _translated(node: PlanNode) -> PlanNode:
 
 
 def _condition(text: str) -> str | None:
-    try:
-        tree: Any = sqlglot.parse_one(text, dialect="mysql")
-    except (SqlglotError, RecursionError):
+    tree = parsed(text, "mysql")
+    if tree is None:
         return None
     for name in tree.find_all(exp.Identifier):
         name.set("quoted", not _is_simple(name.name))

@@ -1,27 +1,24 @@
 """What a statement and its plan say beyond plain columns: expressions, patterns, constants, order."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from perfkit.model.plan import PlanNode
-from perfkit.model.plan_conditions import Arm, SortColumn, filter_arms
+from perfkit.model.plan_conditions import (
+    Arm,
+    SortColumn,
+    filter_conjuncts,
+    has_subplan,
+    is_own,
+    is_text_cast,
+)
+from perfkit.model.plan_scans import condition_arms
 from perfkit.model.sql_names import quoted
+from perfkit.model.sql_tree import parsed
 
 ExpressionKind = Literal["equality", "range", "prefix", "infix", "cast"]
-# Values of sub-queries, and values that were left out, are parameters to the parser.
-_VALUES = re.compile(
-    r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\""
-    r" | (?P<value>\(InitPlan\s\d+\)\.col\d+ | \?(?=::|\)|,|$|\s))",
-    re.VERBOSE,
-)
-_MAX_CHARACTERS = 20_000
-_TEXT = ("TEXT", "VARCHAR", "BPCHAR", "CHAR", "NVARCHAR")
 _RANGES = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 _PATTERNS = (exp.Like, exp.ILike)
 _LITERALS = (exp.Literal, exp.Boolean)
@@ -38,24 +35,24 @@ class Expression:
 
 def column_arms(scan: PlanNode, *names: str) -> tuple[Arm, ...]:
     """The conditions of a node under these names, such as `Filter` and `Index Cond`, taken apart."""
-    arms: list[Arm] = []
-    for name in names:
-        arms.extend(filter_arms(replace(scan, attributes={"Filter": scan.attributes.get(name)})))
-    return tuple(arms)
+    return tuple(arm for name in names for arm in condition_arms(scan, scan.attributes.get(name)))
 
 
 def join_columns(scan: PlanNode, condition: object) -> tuple[str, ...]:
     """The columns of a scan that the condition of a join compares for equality."""
-    arms = filter_arms(replace(scan, attributes={"Filter": condition}))
+    arms = condition_arms(scan, condition)
     return tuple(dict.fromkeys(arm.column for arm in arms if arm.kind == "equality" and arm.column))
 
 
 def expressions(scan: PlanNode) -> tuple[Expression, ...]:
     """The conditions of a scan's filter that a plain index on columns cannot answer."""
-    text = scan.attributes.get("Filter")
-    tree = parsed(_VALUES.sub(_readable, text)) if isinstance(text, str) else None
-    found = (_expression(item, scan) for item in conjuncts(tree)) if tree is not None else ()
+    found = (_expression(item, scan) for item in row_conditions(scan))
     return tuple(item for item in found if item is not None)
+
+
+def row_conditions(scan: PlanNode) -> tuple[Any, ...]:
+    """The conditions of a scan's filter that the row alone answers, as sqlglot's trees."""
+    return tuple(item for item in filter_conjuncts(scan) if not has_subplan(item))
 
 
 def literals(statement: str, scan: PlanNode) -> dict[str, str]:
@@ -67,7 +64,7 @@ def literals(statement: str, scan: PlanNode) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for item in tree.find_all(exp.EQ, exp.Is) if tree is not None else ():
         column, value = item.this, item.expression
-        if not isinstance(column, exp.Column) or column.table not in ("", scan.alias, scan.relation_name):
+        if not isinstance(column, exp.Column) or not is_own(column, scan):
             continue
         name = quoted(column.name)
         known = isinstance(value, (*_LITERALS, exp.Null))
@@ -100,47 +97,16 @@ def asked_order(statement: str, columns: tuple[str, ...]) -> tuple[SortColumn, .
     return tuple(found)
 
 
-def parsed(text: str) -> Any:
-    """The tree of SQL text, `None` where it cannot be read."""
-    if len(text) > _MAX_CHARACTERS:
-        return None
-    try:
-        return sqlglot.parse_one(text, dialect="postgres")
-    except (SqlglotError, RecursionError):
-        return None
-
-
-def _readable(match: re.Match[str]) -> str:
-    return "$1" if match["value"] else match[0]
-
-
-def conjuncts(tree: Any) -> Iterator[Any]:
-    """The conditions that AND joins."""
-    tree = bare(tree)
-    if isinstance(tree, exp.And):
-        yield from conjuncts(tree.left)
-        yield from conjuncts(tree.right)
-    else:
-        yield tree
-
-
-def bare(tree: Any) -> Any:
-    """What stands in the parentheses."""
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
-
-
 def _expression(tree: Any, scan: PlanNode) -> Expression | None:
     if isinstance(tree, _PATTERNS):
         return _pattern(tree, scan)
     if not isinstance(tree, (exp.EQ, *_RANGES)):
         return None
     for left, value in ((tree.this, tree.expression), (tree.expression, tree.this)):
-        own, side = own_columns(left, scan), bare(left)
+        own, side = own_columns(left, scan), left.unnest()
         if own and not own_columns(value, scan) and not isinstance(side, exp.Column):
-            if isinstance(side, exp.Cast) and isinstance(bare(side.this), exp.Column):
-                return None if _is_text(side) else Expression("cast", _type(side), own)
+            if isinstance(side, exp.Cast) and isinstance(side.this.unnest(), exp.Column):
+                return None if is_text_cast(side) else Expression("cast", _type(side), own)
             kind: ExpressionKind = "equality" if isinstance(tree, exp.EQ) else "range"
             return None if _has_value(side) else Expression(kind, written(side), own)
     return None
@@ -148,18 +114,14 @@ def _expression(tree: Any, scan: PlanNode) -> Expression | None:
 
 def _pattern(tree: Any, scan: PlanNode) -> Expression | None:
     """A pattern whose value is unknown may be a prefix: trying it will tell."""
-    column, pattern = bare(tree.this), bare(tree.expression)
-    column = bare(column.this) if isinstance(column, exp.Cast) and _is_text(column) else column
-    pattern = bare(pattern.this) if isinstance(pattern, exp.Cast) else pattern
+    column, pattern = tree.this.unnest(), tree.expression.unnest()
+    column = column.this.unnest() if is_text_cast(column) else column
+    pattern = pattern.this.unnest() if isinstance(pattern, exp.Cast) else pattern
     if not isinstance(column, exp.Column) or not own_columns(column, scan):
         return None
     open_start = isinstance(pattern, exp.Literal) and str(pattern.this)[:1] in ("%", "_", "")
     kind: ExpressionKind = "infix" if open_start or isinstance(tree, exp.ILike) else "prefix"
     return Expression(kind, written(column), (column.name,))
-
-
-def _is_text(cast: Any) -> bool:
-    return cast.to.this.name in _TEXT
 
 
 def _type(cast: Any) -> str:
@@ -174,8 +136,7 @@ def _has_value(tree: Any) -> bool:
 
 def own_columns(tree: Any, scan: PlanNode) -> tuple[str, ...]:
     """The columns of a scan's table in an expression."""
-    names = (None, "", scan.alias, scan.relation_name)
-    return tuple(dict.fromkeys(c.name for c in tree.find_all(exp.Column) if c.table in names))
+    return tuple(dict.fromkeys(c.name for c in tree.find_all(exp.Column) if is_own(c, scan)))
 
 
 def written(tree: Any) -> str:

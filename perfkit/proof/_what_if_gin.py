@@ -1,6 +1,5 @@
 """Conditions that look into a value: JSON, arrays, words, parts of a text. A GIN index answers those."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +7,9 @@ from sqlglot import exp
 
 from perfkit.model.catalog import Table
 from perfkit.model.plan import PlanNode
-from perfkit.proof._what_if_conditions import bare, conjuncts, own_columns, parsed, written
+from perfkit.proof._what_if_conditions import own_columns, row_conditions, written
 from perfkit.proof._what_if_designs import Key
 
-# A value that was left out stands before a type, a bracket or a comma; any other `?` asks for a JSON key.
-_HIDDEN = re.compile(r"'(?:[^']|'')*' | \"(?:[^\"]|\"\")*\" | (?P<value>\?(?=::|\)|,|$))", re.VERBOSE)
 # `jsonb_path_ops` knows these and is smaller; the default class also knows the operators for keys.
 _CONTAINS = (exp.ArrayContainsAll, exp.ArrayOverlaps, exp.JSONBPathExists)
 _KEYS = (exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys)
@@ -28,28 +25,20 @@ def gin_keys(scan: PlanNode, table: Table, trigrams: str | None) -> tuple[Key, .
         table: what the catalogue says of its columns.
         trigrams: the schema, as SQL wants it, of the extension `pg_trgm`; `None` where it is not installed.
     """
-    tree = _filter(scan)
-    found = (_key(item, scan, table, trigrams) for item in conjuncts(tree)) if tree is not None else ()
+    found = (_key(item, scan, table, trigrams) for item in row_conditions(scan))
     return tuple(dict.fromkeys(key for key in found if key is not None))
 
 
 def any_of_array(scan: PlanNode, table: Table) -> Iterator[str]:
     """Array columns that are asked `value = ANY (column)`, which no index answers."""
-    tree = _filter(scan)
-    for item in conjuncts(tree) if tree is not None else ():
-        column = bare(item.expression.this) if isinstance(item, exp.EQ) and _is_any(item) else None
+    for item in row_conditions(scan):
+        column = item.expression.this.unnest() if isinstance(item, exp.EQ) and _is_any(item) else None
         if isinstance(column, exp.Column) and _type(column, table).endswith("[]"):
             yield column.name
 
 
 def _is_any(comparison: Any) -> bool:
     return isinstance(comparison.expression, exp.Any)
-
-
-def _filter(scan: PlanNode) -> Any:
-    text = scan.attributes.get("Filter")
-    readable = _HIDDEN.sub(lambda match: "$1" if match["value"] else match[0], str(text or ""))
-    return parsed(readable) if readable else None
 
 
 def _key(tree: Any, scan: PlanNode, table: Table, trigrams: str | None) -> Key | None:
@@ -59,7 +48,7 @@ def _key(tree: Any, scan: PlanNode, table: Table, trigrams: str | None) -> Key |
         return _pattern(tree, scan, trigrams)
     if not isinstance(tree, (*_CONTAINS, *_KEYS)) or not _is_own(tree.this, scan):
         return None
-    kind = _type(bare(tree.this), table)
+    kind = _type(tree.this.unnest(), table)
     if kind == "jsonb":
         return _written_key(tree.this, "" if isinstance(tree, _KEYS) else _PATH_CLASS)
     return _written_key(tree.this, "") if kind.endswith("[]") else None
@@ -70,20 +59,20 @@ def _matched(tree: Any, scan: PlanNode, table: Table) -> Key | None:
     document = tree.expressions[0] if tree.expressions else None
     if document is None or not _is_own(document, scan):
         return None
-    kind = _type(bare(document), table)
+    kind = _type(document.unnest(), table)
     if kind in ("tsvector", "jsonb"):
         return _written_key(document, _PATH_CLASS if kind == "jsonb" else "")
-    function = bare(document)
+    function = document.unnest()
     is_vector = isinstance(function, exp.Anonymous) and function.name.lower() == "to_tsvector"
     return _written_key(document, "") if is_vector else None
 
 
 def _pattern(tree: Any, scan: PlanNode, trigrams: str | None) -> Key | None:
     """A pattern that may begin anywhere, or in any case, where the extension for it is installed."""
-    subject, pattern = bare(tree.this), bare(tree.expression)
+    subject, pattern = tree.this.unnest(), tree.expression.unnest()
     if isinstance(subject, exp.Cast):
-        subject = bare(subject.this)
-    pattern = bare(pattern.this) if isinstance(pattern, exp.Cast) else pattern
+        subject = subject.this.unnest()
+    pattern = pattern.this.unnest() if isinstance(pattern, exp.Cast) else pattern
     is_prefix = isinstance(tree, exp.Like) and not str(getattr(pattern, "this", "")).startswith(("%", "_"))
     if trigrams is None or is_prefix or not _is_own(subject, scan):
         return None
@@ -99,9 +88,10 @@ def _type(tree: Any, table: Table) -> str:
     if isinstance(tree, exp.Column):
         column = table.column(tree.name)
         return column.type_name if column else ""
-    return "jsonb" if isinstance(tree, exp.JSONExtract) and _type(bare(tree.this), table) == "jsonb" else ""
+    is_jsonb = isinstance(tree, exp.JSONExtract) and _type(tree.this.unnest(), table) == "jsonb"
+    return "jsonb" if is_jsonb else ""
 
 
 def _written_key(tree: Any, opclass: str) -> Key:
-    tree = bare(tree)
+    tree = tree.unnest()
     return Key(written(tree), opclass=opclass, is_expression=not isinstance(tree, exp.Column))

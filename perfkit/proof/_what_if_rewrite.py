@@ -8,11 +8,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.model.plan import Plan
+from perfkit.model.sql_tree import parsed
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_attempts import RolledBack, attempt_all
-from perfkit.proof._what_if_conditions import parsed
 from perfkit.proof._what_if_designs import Design
 from perfkit.proof.equivalence import same_result
 

@@ -1,6 +1,7 @@
 """What an attempt showed, and which one is best."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from perfkit.model.plan import Plan, PlanNode
@@ -44,6 +45,11 @@ def is_open(design: Design, base: Runs, outcome: Outcome) -> bool:
 def untried(design: Design, verdict: ProofVerdict, reason: str) -> Attempt:
     """An attempt that came to no result."""
     return _attempt(design, verdict, reason, None)
+
+
+def rejected(designs: Iterable[Design]) -> list[Attempt]:
+    """The attempts that are not made, each with the reason that stands in its design."""
+    return [untried(one, ProofVerdict.REJECTED, one.rejection) for one in designs if one.rejection]
 
 
 def expected(design: Design, reason: str, costs: tuple[float, float]) -> Attempt:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.catalog import Table
 from perfkit.model.plan import Plan
-from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
+from perfkit.model.what_if import Attempt, Proof, TriedTable
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
@@ -92,10 +92,10 @@ def _proved(task: _Task) -> Proof:
     wanted = [design for design in designs if design.rejection is None]
     tried = _tables(wanted, tables)
     refusal = _refusal(server, wanted, tried, task.confirmed)
-    rejected = [_rejected(design) for design in designs if design.rejection and not refusal]
     if refusal:
         asked, notes = _asked(task, server, wanted)
         return _with_measured(task, Proof(task.number, None, asked, tried, notes, refusal), [])
+    rejected = verdict.rejected(designs)
     if not (wanted or task.rewrite):
         note = "Nothing to try: " + ("see why below." if rejected else _nothing(task.plan))
         return Proof(task.number, None, tuple(rejected), tried, (note,))
@@ -191,10 +191,6 @@ def _locks(designs: list[Design], sizes: str) -> str:
             "but their writes wait. "
         )
     return f"Statistics would be collected on {sizes} and rolled back; nobody waits. " if sizes else ""
-
-
-def _rejected(design: Design) -> Attempt:
-    return verdict.untried(design, ProofVerdict.REJECTED, design.rejection or "")
 
 
 def _nothing(plan: Plan) -> str:

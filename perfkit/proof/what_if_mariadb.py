@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.plan import Plan
-from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
+from perfkit.model.what_if import Proof, TriedTable
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._mariadb_plan import in_mariadb, pages_of, translated
@@ -65,11 +65,7 @@ def prove_on_mariadb(
     tables = tuple(_tried_tables(designs))
     if wanted and not confirmed:
         return Proof(number, tables=tables, refusal=_question(tables))
-    rejected = [
-        verdict.untried(item, ProofVerdict.REJECTED, item.rejection or "")
-        for item in designs
-        if item.rejection
-    ]
+    rejected = verdict.rejected(designs)
     if not wanted:
         return Proof(number, None, tuple(rejected), tables, ("Nothing to try.",))
     trials = _Trials(connection, explain, connect)
@@ -79,10 +75,6 @@ def prove_on_mariadb(
         return Proof(number, refusal=str(error))
     notes = (*trials.left, _SAID)
     return Proof(number, base, verdict.ranked([*attempts, *rejected]), tables, notes)
-
-
-def _rejected(design: IndexDesign) -> Attempt:
-    return verdict.untried(design, ProofVerdict.REJECTED, design.rejection or "")
 
 
 def _designs(plan: Plan) -> list[IndexDesign]:

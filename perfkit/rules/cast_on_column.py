@@ -104,7 +104,7 @@ def _advice(scan: WastefulScan, predicate: Predicate) -> str:
     column = predicate.columns[0]
     if predicate.operator == "=" and is_period(predicate.expression) and "ANY" not in predicate.value:
         words = "Compare the column itself with the two ends of the day."
-        return _with_index(scan, column, f"{words}\nWHERE {period_condition(predicate.expression)}")
+        return f"{words}\nWHERE {period_condition(predicate.expression)}\n{scan.index_on(column)}"
     known = scan.column(column)
     own_type = known.type_name if known else None
     target = f"CAST(:value AS {own_type})" if own_type else ":value"
@@ -118,14 +118,7 @@ def _advice(scan: WastefulScan, predicate: Predicate) -> str:
     # Text is ordered otherwise than what it stands for: only equality can be asked of it.
     if is_text and predicate.operator != "=":
         return _converted_index(scan, predicate)
-    return _with_index(scan, column, advice)
-
-
-def _with_index(scan: WastefulScan, column: str, advice: str) -> str:
-    existing = index_led_by(scan.table, column)
-    if existing is not None:
-        return f"{advice}\n-- The index {existing.name} can serve this."
-    return f"{advice}\nCREATE INDEX ON {relation(scan.node)} ({column});"
+    return f"{advice}\n{scan.index_on(column)}"
 
 
 def _converted_index(scan: WastefulScan, predicate: Predicate) -> str:

@@ -40,7 +40,7 @@ from perfkit.model.plan_savings import (
     saving_in_block,
     table_name,
 )
-from perfkit.model.plan_scans import removed_share, rows_read
+from perfkit.model.plan_scans import removed_ms, removed_share, rows_read
 from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -73,7 +73,7 @@ def foreign_no_pushdown(
 
 
 def _saving_ms(scan: PlanNode) -> float:
-    return (scan.self_time_ms or 0.0) * removed_share(scan) * _SENDING_SHARE
+    return removed_ms(scan) * _SENDING_SHARE
 
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:

@@ -51,6 +51,7 @@ from perfkit.model.plan_scans import (
     is_filter_indexable,
     is_whole_index,
     limit_above,
+    removed_ms,
     removed_share,
     rows_read,
 )
@@ -117,7 +118,7 @@ def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
         "An index whose first columns are those of the filter leads straight to these entries. It is "
         f"suggested, not proved.\n{statement}"
     )
-    saving_ms = (scan.self_time_ms or 0.0) * removed_share(scan)
+    saving_ms = removed_ms(scan)
     return saving_ms, f"to keep {scan.total_rows or 0.0:,.0f}", advice
 
 

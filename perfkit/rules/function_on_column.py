@@ -97,31 +97,19 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate) -> Finding:
 
 
 def _advice(scan: WastefulScan, predicate: Predicate) -> str:
+    serving = scan.index_on(predicate.columns[0])
     is_single = predicate.operator == "=" and not predicate.value.startswith("ANY")
     if is_single and is_period(predicate.expression):
-        condition = period_condition(predicate.expression)
-        return _with_index(
-            scan, predicate, f"Compare the column itself with the two ends of the period.\nWHERE {condition}"
-        )
+        words = "Compare the column itself with the two ends of the period."
+        return f"{words}\nWHERE {period_condition(predicate.expression)}\n{serving}"
     if predicate.function == "age" or (predicate.kind == "arithmetic" and len(predicate.columns) == 1):
-        return _with_index(
-            scan, predicate, "Move the calculation to the other side, so that the column stands alone."
-        )
+        return f"Move the calculation to the other side, so that the column stands alone.\n{serving}"
     if not predicate.is_fixed:
         return (
             "An index can only be made of an expression without bound values: write the constant into the "
             f"text of the statement, and make an index of the whole of {predicate.expression}."
         )
     return _expression_index(scan, predicate)
-
-
-def _with_index(scan: WastefulScan, predicate: Predicate, advice: str) -> str:
-    """For advice that lets an index on the plain column serve."""
-    column = predicate.columns[0]
-    existing = index_led_by(scan.table, column)
-    if existing is not None:
-        return f"{advice}\n-- The index {existing.name} can serve this."
-    return f"{advice}\nCREATE INDEX ON {relation(scan.node)} ({column});"
 
 
 def _expression_index(scan: WastefulScan, predicate: Predicate) -> str:

@@ -52,6 +52,7 @@ from perfkit.model.plan_scans import (
     index_scans,
     is_filter_indexable,
     limit_above,
+    removed_ms,
     removed_share,
     rows_read,
 )
@@ -76,15 +77,11 @@ def inefficient_index(
             removed = scan.total_rows_removed or 0.0
             if scan.node_type not in (*INDEX_SCANS, BITMAP_SCAN) or removed < max(1.0, min_removed_rows):
                 continue
-            if removed_share(scan) < min_removed_share or not is_worth_a_line(_saving_ms(scan), duration_ms):
+            if removed_share(scan) < min_removed_share or not is_worth_a_line(removed_ms(scan), duration_ms):
                 continue
             candidate = _longer_index(plan, scan)
             if candidate is not None:
                 yield _finding(trace, number, plan, scan, candidate)
-
-
-def _saving_ms(scan: PlanNode) -> float:
-    return (scan.self_time_ms or 0.0) * removed_share(scan)
 
 
 def _longer_index(plan: Plan, scan: PlanNode) -> IndexCandidate | None:
@@ -101,7 +98,7 @@ def _longer_index(plan: Plan, scan: PlanNode) -> IndexCandidate | None:
 
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: IndexCandidate) -> Finding:
-    saving_ms = saving_in_block(_saving_ms(scan), plan, trace)
+    saving_ms = saving_in_block(removed_ms(scan), plan, trace)
     names = ", ".join(dict.fromkeys(part.index_name or "?" for part in index_scans(scan)))
     order = (
         " The statement has a LIMIT: columns of its ORDER BY belong before a range."

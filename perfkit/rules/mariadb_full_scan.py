@@ -43,6 +43,7 @@ from perfkit.model.plan_savings import (
     saving_in_block,
     table_name,
 )
+from perfkit.model.plan_scans import as_number
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -73,16 +74,11 @@ def mariadb_full_scan(
             is_large = said.get("access_type") == "ALL" and _rows(scan) >= min_read_rows
             if not is_large or said.get("possible_keys"):
                 continue
-            if _number(scan, "r_filtered") > max_filtered or own_ms < min_time_share * duration_ms:
+            if as_number(said.get("r_filtered")) > max_filtered or own_ms < min_time_share * duration_ms:
                 continue
             columns = _columns(scan)
             if columns and not _is_ended_early(scan) and is_worth_a_line(_saving_ms(scan), duration_ms):
                 yield _finding(trace, number, plan, scan, columns)
-
-
-def _number(scan: PlanNode, key: str) -> float:
-    value = scan.attributes.get(key)
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _columns(scan: PlanNode) -> tuple[str, ...]:
@@ -96,7 +92,7 @@ def _rows(scan: PlanNode) -> float:
 
 
 def _is_ended_early(scan: PlanNode) -> bool:
-    expected = _number(scan, "rows")
+    expected = as_number(scan.attributes.get("rows"))
     return _rows(scan) < _WHOLE * expected * (scan.actual_loops or 0)
 
 

@@ -42,7 +42,7 @@ from perfkit.model.plan_builders import example_table, node, planned_trace
 from perfkit.model.plan_columns import mentioned_columns
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
-from perfkit.model.plan_scans import index_arms, index_scans, number, removed_share, rows_read
+from perfkit.model.plan_scans import index_arms, index_scans, number, removed_ms, rows_read
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -124,7 +124,7 @@ def _saving_ms(plan: Plan, scans: tuple[PlanNode, ...]) -> float:
     empty = sum(scan.total_time_ms or 0.0 for scan in scans if not scan.total_rows)
     if not _index_on(plan, scans[0]):
         return empty
-    return max(empty, sum((scan.self_time_ms or 0.0) * removed_share(scan) for scan in scans))
+    return max(empty, sum(removed_ms(scan) for scan in scans))
 
 
 def _index_on(plan: Plan, scan: PlanNode) -> str:

@@ -34,6 +34,7 @@ from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import memory_advice, temporary_file_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
+from perfkit.model.plan_scans import as_number
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
 
@@ -63,21 +64,17 @@ def _disk_kb(sort: PlanNode) -> float:
     """Kilobytes on disk: the leader's, the workers', and the largest group of an incremental sort."""
     processes = [sort.attributes, *_mappings(sort.attributes.get("Workers"))]
     total = sum(
-        _number(one.get("Sort Space Used")) for one in processes if one.get("Sort Space Type") == "Disk"
+        as_number(one.get("Sort Space Used")) for one in processes if one.get("Sort Space Type") == "Disk"
     )
     for key in ("Full-sort Groups", "Pre-sorted Groups"):
         for groups in _mappings([sort.attributes.get(key)]):
             for space in _mappings([groups.get("Sort Space Disk")]):
-                total += _number(space.get("Peak Sort Space Used"))
+                total += as_number(space.get("Peak Sort Space Used"))
     return total
 
 
 def _mappings(values: object) -> list[Mapping[str, object]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _saving_ms(sort: PlanNode) -> float:
@@ -117,7 +114,6 @@ def _sort(key: str, *, ms: float = 168, **said: Any) -> PlanNode:
 
 
 _IN_MEMORY: dict[str, Any] = {"Sort_Method": "quicksort", "Sort_Space_Type": "Memory"}
-_WORKER = {"Sort Space Type": "Disk", "Sort Space Used": 9_000}
 RULE = Rule(
     code=CODE,
     name=NAME,

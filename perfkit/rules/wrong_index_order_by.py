@@ -51,7 +51,7 @@ from perfkit.model.plan_scans import (
     is_filter_indexable,
     is_whole_index,
     limit_above,
-    removed_share,
+    removed_ms,
     rows_read,
 )
 from perfkit.model.trace import Trace
@@ -79,7 +79,7 @@ def wrong_index_order_by(
             if not is_whole_index(scan) or removed < wanted or limit_above(plan, scan) is None:
                 continue
             candidate = _candidate(plan, scan)
-            if candidate is not None and is_worth_a_line(_saving_ms(scan), duration_ms):
+            if candidate is not None and is_worth_a_line(removed_ms(scan), duration_ms):
                 yield _finding(trace, number, plan, scan, candidate)
 
 
@@ -87,10 +87,6 @@ def _candidate(plan: Plan, scan: PlanNode) -> IndexCandidate | None:
     if not is_filter_indexable(plan, scan):
         return None
     return index_for_arms(scan, filter_arms(scan), index_order(plan, scan))
-
-
-def _saving_ms(scan: PlanNode) -> float:
-    return (scan.self_time_ms or 0.0) * removed_share(scan)
 
 
 def _stop_gap(plan: Plan, scan: PlanNode) -> str:
@@ -109,7 +105,7 @@ def _stop_gap(plan: Plan, scan: PlanNode) -> str:
 
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: IndexCandidate) -> Finding:
-    saving_ms = saving_in_block(_saving_ms(scan), plan, trace)
+    saving_ms = saving_in_block(removed_ms(scan), plan, trace)
     order = "" if index_order(plan, scan) else " Add the columns of ORDER BY after those of equality."
     return Finding(
         code=CODE,

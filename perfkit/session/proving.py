@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from perfkit.capture import plans
 from perfkit.capture.databases.errors import TextStyle
-from perfkit.capture.databases.request import INTERNAL, ExplainRequest
+from perfkit.capture.databases.request import INTERNAL, ExplainRequest, parameter_names
 from perfkit.capture.plans import first_set
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
@@ -144,7 +144,7 @@ class _Session:
     def __init__(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
         self._connection = connection
         self._parameters = parameters
-        self._is_named = isinstance(parameters, Mapping) and bool(_names(statement))
+        self._is_named = isinstance(parameters, Mapping) and bool(parameter_names(statement))
         self._timeout_ms = max(_TIMEOUT_MS, _TIMEOUT_FACTOR * (plan.duration_ms or 0.0))
 
     def explain(self, statement: str, *, analyze: bool = True) -> Plan:
@@ -168,13 +168,8 @@ class _Session:
         """A rewritten statement may need fewer of the values than the one that it replaces."""
         if not self._is_named:
             return self._parameters
-        wanted = _names(statement)
+        wanted = parameter_names(statement)
         return {name: value for name, value in self._parameters.items() if name in wanted} or None
-
-
-def _names(statement: str) -> set[str]:
-    """The `:name` parameters of a text."""
-    return set(text(statement).compile().params)
 
 
 @contextmanager

@@ -53,10 +53,10 @@ def esc(content: Content) -> str:
     """Make content safe to show: `Html` as it is, everything else escaped; `None` is empty."""
     if isinstance(content, Html):
         return content.markup
-    return "" if content is None else html.escape(_showable(str(content)), quote=True)
+    return "" if content is None else html.escape(showable(str(content)), quote=True)
 
 
-def _showable(text: str) -> str:
+def showable(text: str) -> str:
     """Lone surrogates cannot be written as UTF-8; show them as escapes rather than fail."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

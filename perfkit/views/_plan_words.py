@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_scans import number
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._plan_conditions import telling
 
@@ -91,8 +92,7 @@ def _removed(node: PlanNode, key: str) -> float:
     """Rows that this condition threw away, over all loops."""
     if key == "Filter":
         return node.total_rows_removed or 0.0
-    value = node.attributes.get(_REMOVED.get(key, ""))
-    return float(value) * (node.actual_loops or 0) if isinstance(value, int | float) else 0.0
+    return number(node, _REMOVED.get(key, "")) * (node.actual_loops or 0)
 
 
 def _thrown_away(node: PlanNode, key: str) -> str:

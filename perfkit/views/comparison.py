@@ -25,10 +25,10 @@ from perfkit.views._html import (
     tag,
 )
 from perfkit.views._sql import sql_html
+from perfkit.views._text_table import aligned
 
 SHOWN_SHAPES = 20
 SHOWN_FUNCTIONS = 5
-_TEXT_WIDTH = 72
 _CAVEAT = (
     "Times include the measuring; perfkit.verify times both versions without it and tells chance from change."
 )
@@ -109,18 +109,18 @@ def as_text(before: Trace, after: Trace) -> str:
     cells = [(f"{row['measure']}", *_shown(row)) for row in _occurring(before, after)]
     lines = [f"{before.name} → {after.name}"]
     if cells:
-        lines += ["", *_aligned([("", "before", "after"), *cells])]
+        lines += ["", *_indented([("", "before", "after"), *cells])]
     lines += [f"  {remark}" for remark in _remarks(before, after)]
     for change, shapes in _by_change(before, after):
         lines += ["", f"Statements, {change}:"]
         for shape in shapes[:SHOWN_SHAPES]:
             old, new = shape.counts
-            lines.append(f"{old:>7,} → {new:<7,} {_shortened(shape.text)}")
+            lines.append(f"{old:>7,} → {new:<7,} {plan_comparison.one_line(shape.text)}")
         lines += [f"        {note}" for note in _left_out(shapes)]
     if before.cpu and after.cpu:
         functions = _functions(before.cpu, after.cpu)
         lines += ["", "Functions by their own time:"]
-        lines += _aligned(
+        lines += _indented(
             [(f"{name}  {where}  {calls}".rstrip(), old, new) for name, where, calls, old, new in functions]
         )
     if before.plans and after.plans:
@@ -258,11 +258,5 @@ def _functions(before: CpuProfile, after: CpuProfile) -> list[tuple[str, str, st
     ]
 
 
-def _aligned(lines: Sequence[tuple[str, str, str]]) -> list[str]:
-    widths = [max((len(line[column]) for line in lines), default=0) for column in range(3)]
-    return [f"  {name:<{widths[0]}}  {old:>{widths[1]}}  {new:>{widths[2]}}" for name, old, new in lines]
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"
+def _indented(lines: Sequence[tuple[str, str, str]]) -> list[str]:
+    return [f"  {line}" for line in aligned(lines, numeric=(1, 2))]

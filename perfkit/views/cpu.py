@@ -18,6 +18,7 @@ from perfkit.views._html import (
     table,
     tiles,
 )
+from perfkit.views._text_table import aligned
 
 # A reader takes in the callers and callees of a handful of functions; SnakeViz shows all of them.
 _DETAILED = 5
@@ -83,7 +84,8 @@ def as_text(profile: CpuProfile, top: int = 15) -> str:
     """
     lines = [coverage_line(profile), *(f"  {note}" for note in profile.notes)]
     for title, group in _groups(profile):
-        lines += ["", title, *_text_table([_cells(f, profile) for f in group[:top]], _headers(profile))]
+        body = [_headers(profile), *(_cells(function, profile) for function in group[:top])]
+        lines += ["", title, *aligned(body, numeric=_numeric(profile))]
         if len(group) > top:
             lines.append(_left_out(group[top:]))
     if not profile.functions:
@@ -156,6 +158,11 @@ def _headers(profile: CpuProfile) -> tuple[str, ...]:
     return _SAMPLED_HEADERS if profile.counts == "samples" else _HEADERS
 
 
+def _numeric(profile: CpuProfile) -> range:
+    """The columns before the place and the name."""
+    return range(len(_headers(profile)) - 2)
+
+
 def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
     per_call = [] if profile.counts == "samples" else [seconds_text(_per_call_ms(function) / 1000)]
     return [
@@ -166,19 +173,6 @@ def _cells(function: FunctionProfile, profile: CpuProfile) -> list[str]:
         *per_call,
         place(function),
         function_name(function),
-    ]
-
-
-def _text_table(body: list[list[str]], headers: Sequence[str]) -> list[str]:
-    lines = [[*headers], *body]
-    widths = [max(len(row[column]) for row in lines) for column in range(len(headers))]
-    numeric = len(headers) - 2
-    return [
-        "  ".join(
-            cell.rjust(width) if column < numeric else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in lines
     ]
 
 
@@ -215,9 +209,8 @@ def _html_table(functions: Sequence[FunctionProfile], profile: CpuProfile) -> Ht
         share = bar(_shown_share(function, profile), strong=function.is_user_code, width_px=70)
         cells[2], cells[-1] = share, code(function_name(function))
         body.append(cells)
-    headers = _headers(profile)
-    numbers = len(headers) - 2
-    return table(headers, body, numeric=range(numbers), narrow=(numbers,))
+    numeric = _numeric(profile)
+    return table(_headers(profile), body, numeric=numeric, narrow=(len(numeric),))
 
 
 def _neighbours(profile: CpuProfile) -> Html:

@@ -5,7 +5,7 @@ import html
 from perfkit.model.cpu import SAMPLES_MARK, CallerEdge, CpuProfile, FunctionProfile
 from perfkit.views._call_paths import own_times
 from perfkit.views._functions import function_name, printable
-from perfkit.views._html import Html
+from perfkit.views._html import Html, showable
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 # The first line of a page that may be replaced.
@@ -94,11 +94,7 @@ def _key(function: FunctionProfile) -> Key:
     location = function.location
     file = location.cell or location.file_path
     # marshal writes lone surrogates, but no reader of a .prof can show them.
-    return (_writable(file), location.line_number, _writable(location.function_name))
-
-
-def _writable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return (showable(file), location.line_number, showable(location.function_name))
 
 
 def _added(to: Calls, more: FunctionProfile | CallerEdge) -> Calls:

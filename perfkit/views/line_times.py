@@ -8,8 +8,10 @@ from perfkit.model.cpu import LineTime
 from perfkit.views._format import milliseconds
 from perfkit.views._functions import printable, seconds_text
 from perfkit.views._html import Content, Html, bar, code, join, paragraph, section, table, tag
+from perfkit.views._text_table import aligned
 
 _HEADERS = ("line", "hits", "time", "share", "source")
+_NUMERIC = range(4)
 # A line of this share of its function or more is where a reader looks.
 _STRONG = 0.2
 _NOTE = "A line's time contains what it called, but not what it waited for at an await."
@@ -20,14 +22,7 @@ def text_lines(lines: Sequence[LineTime]) -> list[str]:
     shown: list[str] = []
     for title, group in _by_function(lines):
         body = [_HEADERS, *(_cells(line, share) for line, share in _with_shares(group))]
-        widths = [max(len(row[column]) for row in body) for column in range(4)]
-        shown += ["", title]
-        shown += [
-            "  ".join(
-                [*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[4]]
-            ).rstrip()
-            for row in body
-        ]
+        shown += ["", title, *aligned(body, numeric=_NUMERIC)]
     return [*shown, _NOTE] if shown else []
 
 
@@ -41,7 +36,7 @@ def as_html(lines: Sequence[LineTime]) -> Html:
             cells[3] = bar(share, strong=share >= _STRONG, width_px=70)
             cells[4] = tag("span", code(_cells(line, share)[4]), "white-space:pre")
             body.append(cells)
-        parts += [section(title), table(_HEADERS, body, numeric=(0, 1, 2, 3))]
+        parts += [section(title), table(_HEADERS, body, numeric=_NUMERIC)]
     return join([*parts, paragraph(_NOTE, quiet=True)] if parts else [])
 
 

@@ -20,44 +20,6 @@ _TABLES_PER_REQUESTED = 4
 _UNITS = "1 MB is 1,000,000 bytes."
 
 
-def rows(profile: MemoryProfile) -> list[dict[str, object]]:
-    """One row a line whose memory changed, for a DataFrame; the person's own lines first.
-
-    Args:
-        profile: what was measured.
-
-    Returns:
-        Plain values; sizes in bytes.
-    """
-    return [
-        {
-            "place": place(diff.location),
-            "size_diff_bytes": diff.size_diff,
-            "count_diff": diff.count_diff,
-            "is_user_code": diff.is_user_code,
-            "source": diff.location.source_text,
-            "file_path": diff.location.file_path,
-            "line_number": diff.location.line_number,
-        }
-        for diff in profile.growth
-    ]
-
-
-def line_rows(profile: MemoryProfile) -> list[dict[str, object]]:
-    """One row a line that was measured line by line, for a DataFrame; sizes in bytes."""
-    return [
-        {
-            "function": line.location.function_name,
-            "place": place(line.location),
-            "increment_bytes": line.increment_bytes,
-            "rss_bytes": line.rss_bytes,
-            "occurrences": line.occurrences,
-            "source": line.location.source_text,
-        }
-        for line in profile.lines
-    ]
-
-
 def as_text(profile: MemoryProfile, top: int = SHOWN_LINES) -> str:
     """The profile for a terminal.
 

@@ -14,14 +14,6 @@ _NEVER = 2**63
 _PILLS = {GrowthVerdict.PLATEAU: "good", GrowthVerdict.GROWTH: "bad", GrowthVerdict.UNKNOWN: "neutral"}
 
 
-def rows(repeats: Repeats) -> list[dict[str, object]]:
-    """One row a run, for a DataFrame; bytes above what was there before the first repeat."""
-    return [
-        {"run": number, "traced_bytes": item.traced_bytes, "rss_bytes": item.rss_bytes}
-        for number, item in enumerate(repeats.iterations, start=1)
-    ]
-
-
 def fits(repeats: Repeats) -> tuple[Fit, Fit]:
     """The judgement of what Python holds, and of resident memory."""
     return (

@@ -59,23 +59,6 @@ def steps(profile: MemoryProfile) -> list[Step]:
     return found
 
 
-def rows(profile: MemoryProfile) -> list[dict[str, object]]:
-    """One row a statement, for a DataFrame; times in milliseconds, sizes in bytes."""
-    return [
-        {
-            "place": place(step.statement.location),
-            "start_ms": step.statement.start_ms,
-            "end_ms": step.statement.end_ms,
-            "rise_bytes": step.rise_bytes,
-            "change_bytes": step.change_bytes,
-            "traced_rise_bytes": step.traced_rise_bytes,
-            "traced_change_bytes": step.traced_change_bytes,
-            "source": step.statement.location.source_text,
-        }
-        for step in steps(profile)
-    ]
-
-
 def marks(profile: MemoryProfile) -> tuple[Mark, ...]:
     """The statements that moved memory most, as moments on the curve."""
     least = max(_WORTH_A_ROW_BYTES, _WORTH_A_MARK_SHARE * profile.peak_increase_bytes)

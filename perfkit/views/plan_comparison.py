@@ -50,7 +50,7 @@ def as_text(before: Sequence[Plan], after: Sequence[Plan]) -> str:
         if old is not None and new is not None:
             parts.append("\n".join(_one_text(old, new)))
         elif (only := old or new) is not None:
-            parts.append(f"{'gone' if new is None else 'new'}: {_one_line(only.query_text)}")
+            parts.append(f"{'gone' if new is None else 'new'}: {one_line(only.query_text)}")
     return "\n\n".join(parts)
 
 
@@ -110,7 +110,7 @@ def _side_html(node: PlanNode, plan: Plan, scale_ms: float, marks: Sequence[Html
 
 
 def _one_text(before: Plan, after: Plan) -> Iterator[str]:
-    yield _one_line(after.query_text)
+    yield one_line(after.query_text)
     for value, label in change.totals(before, after):
         yield f"  {label}: {value}"
     yield from (f"  {remark}" for remark in change.remarks(before, after))
@@ -135,6 +135,7 @@ def _pair_text(pair: NodePair, scale_ms: float) -> str:
     )
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A statement on one line of at most 72 characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"

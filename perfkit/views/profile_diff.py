@@ -7,6 +7,7 @@ from perfkit.model.cpu import CpuProfile, FunctionProfile
 from perfkit.views._format import counted, milliseconds
 from perfkit.views._functions import function_name, place, seconds_text
 from perfkit.views._html import Content, Html, card, code, heading, paragraph, section, table
+from perfkit.views._text_table import aligned
 
 _SHOWN = 12
 # A change below 1 % of the longer block, or of less than 0.1 ms, is not worth a line: it is noise.
@@ -116,8 +117,8 @@ def as_text(before: CpuProfile, after: CpuProfile, *, title: str) -> str:
     lines = [f"{title}: {_totals(before, after)}"]
     for name, group in (("Slower", groups.slower), ("Faster", groups.faster)):
         if group:
-            body = [[*_headers(before, after)], *(_cells(item, before, after) for item in group[:_SHOWN])]
-            lines += ["", name, *_aligned(body)]
+            body = [_headers(before, after), *(_cells(item, before, after) for item in group[:_SHOWN])]
+            lines += ["", name, *aligned(body, numeric=_numeric(before, after))]
             lines += [text for text in [_more(group)] if text]
     return "\n".join([*lines, "", *_remarks(before, after, groups)])
 
@@ -202,6 +203,10 @@ def _headers(before: CpuProfile, after: CpuProfile) -> tuple[str, ...]:
     return (*_TIME_HEADERS, *calls, *_NAME_HEADERS)
 
 
+def _numeric(before: CpuProfile, after: CpuProfile) -> range:
+    return range(len(_headers(before, after)) - len(_NAME_HEADERS))
+
+
 def _cells(change: FunctionChange, before: CpuProfile, after: CpuProfile) -> list[str]:
     sides = (change.before, change.after)
     calls = [f"{_count(side):,}" for side in sides] if _has_calls(before, after) else []
@@ -222,22 +227,8 @@ def _html_table(group: list[FunctionChange], before: CpuProfile, after: CpuProfi
         cells: list[Content] = [*_cells(change, before, after)]
         cells[-1] = code(function_name(change.function))
         body.append(cells)
-    headers = _headers(before, after)
-    numbers = tuple(range(len(headers) - len(_NAME_HEADERS)))
-    return table(headers, body, numeric=numbers, narrow=(len(numbers),))
-
-
-def _aligned(body: list[list[str]]) -> list[str]:
-    columns = range(len(body[0]))
-    numeric = len(columns) - len(_NAME_HEADERS)
-    widths = [max(len(row[column]) for row in body) for column in columns]
-    return [
-        "  ".join(
-            cell.rjust(width) if column < numeric else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in body
-    ]
+    numeric = _numeric(before, after)
+    return table(_headers(before, after), body, numeric=numeric, narrow=(len(numeric),))
 
 
 def _more(group: list[FunctionChange]) -> str:

@@ -24,20 +24,6 @@ _SHALLOW = (
 )
 
 
-def rows(retention: Retention) -> list[dict[str, object]]:
-    """One row a type, for a DataFrame; sizes in bytes."""
-    return [
-        {
-            "type": growth.type_name,
-            "count_diff": growth.count_diff,
-            "size_diff_bytes": growth.size_diff,
-            "holder_kind": growth.holder.kind if growth.holder else None,
-            "held_by": held_by(growth.holder),
-        }
-        for growth in retention.types
-    ]
-
-
 def as_text(retention: Retention) -> str:
     """What stays, for a terminal; empty if nothing is worth a line."""
     parts = []

@@ -1,7 +1,10 @@
+import hashlib
+import math
+
 import numpy as np
 import pytest
 
-from perfkit.lab.copy_format import HEADER, checksum, encode
+from perfkit.lab.copy_format import HEADER, encode
 from perfkit.lab.generator import EVENT_KINDS, MANUAL_MAX_BYTES, MANUAL_MIN_BYTES, tables
 from perfkit.lab.settings import load_settings
 from perfkit.lab.streams import Stream
@@ -39,6 +42,17 @@ def full():
 
 def column(data, name):
     return next(column.values for column in data.fixed if column.name == name)
+
+
+def checksum(data, max_rows=math.inf):
+    """The sha256 of the encoded rows, of whole parts until so many rows are reached."""
+    digest, done = hashlib.sha256(), 0
+    for rows, payload in encode(data):
+        digest.update(payload)
+        done += rows
+        if done >= max_rows:
+            break
+    return digest.hexdigest()
 
 
 def test_the_bytes_of_the_tiny_shop_are_pinned(tiny):

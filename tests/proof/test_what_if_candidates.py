@@ -73,6 +73,7 @@ def designs(root, sql="SELECT * FROM orders o", indexes=(), **fields):
         (scan("(o.code ~~ 'ab%'::text)"), "", ["orders (code text_pattern_ops)"]),
         (scan("(o.code ~~ ?)"), "", ["orders (code text_pattern_ops)"]),
         (scan("(lower(o.code) = 'x'::text)"), "", ["orders ((lower(code)))"]),
+        (scan("((lower(o.code) = 'x'::text) AND (NOT (SubPlan 1)))"), "", ["orders ((lower(code)))"]),
         (scan("((o.note ->> 'k'::text) = 'v'::text)"), "", ["orders ((note ->> CAST('k' AS TEXT)))"]),
         (
             scan("(o.status = 'late'::text)"),
@@ -108,6 +109,7 @@ def test_equality_comes_first_then_the_order_then_one_range(root, sql, expected)
         scan(EQUAL, ms=0.4),
         scan(None, rows=1e6),
         scan("(o.status <> 'paid'::text)"),
+        scan("(lower(o.code) = (SubPlan 1))"),
         scan("((o.tenant = 7) OR (o.amount = 3))"),
         scan("(o.id = (SubPlan 1))"),
         node("Append", scan(EQUAL, loops=0), ms=20),

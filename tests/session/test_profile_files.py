@@ -111,6 +111,17 @@ def test_speedscope_holds_weighted_stacks_that_add_up_and_comes_back(result, tmp
     assert "calls" not in again.frame().columns
 
 
+@pytest.mark.parametrize("file", ["In[3]", "In [3]"])
+def test_a_cell_in_speedscope_is_a_cell_again(tmp_path, file):
+    frame = {"name": "leaf", "file": file, "line": 1}
+    stacks = {"name": "", "unit": "seconds", "samples": [[0]], "weights": [1.0]}
+    path = tmp_path / "cell.speedscope.json"
+    path.write_text(json.dumps({"shared": {"frames": [frame]}, "profiles": [stacks]}))
+
+    (function,) = read_profile(path).trace.cpu.functions
+    assert (function.location.cell, function.is_user_code) == (file, True)
+
+
 def test_the_page_stands_alone_and_may_load_nothing(result, tmp_path):
     page = result.save_profile(tmp_path / "two.html").read_text()
     assert "default-src 'none'" in page

@@ -133,7 +133,6 @@ def test_lines_measured_by_memory_profiler_keep_their_indentation():
     assert "    big = load()" in memory.as_text(measured)
     assert "    big = load()" in memory.as_html(measured).markup
     assert "+200.0 MB" in memory.as_text(measured)
-    assert memory.line_rows(measured)[0]["increment_bytes"] == 200 * MB
 
 
 def test_everything_shown_is_escaped():
@@ -166,7 +165,6 @@ def test_a_profile_with_nothing_in_it_shows():
     empty = MemoryProfile(0, 0, 0, "kernel")
     assert "0 bytes" in memory.as_text(empty)
     assert "0 bytes" in memory.as_html(empty).markup
-    assert memory.rows(empty) == []
 
 
 def test_a_traced_block_that_kept_nothing_says_so():
@@ -178,13 +176,6 @@ def test_notes_are_shown():
     measured = replace(profile(), notes=("Growth by line was left out.",))
     assert "Growth by line was left out." in memory.as_text(measured)
     assert "Growth by line was left out." in memory.as_html(measured).markup
-
-
-def test_rows_are_plain_values_for_a_data_frame():
-    (row,) = memory.rows(profile(9, 9, 9, 9, growth=growth(6 * MB)))
-    assert row["place"] == "In[1]:1"
-    assert row["size_diff_bytes"] == 6 * MB
-    assert row["source"] == "rows = load()"
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,3 @@ def test_hostile_names_are_escaped():
     markup = retention.as_html(kept(Holder("variable", "</script><img src=x>\u2028\ud800"))).markup
     assert "<img" not in markup
     assert "</script>" not in markup
-
-
-def test_rows_are_plain_values():
-    (row,) = retention.rows(kept(Holder("variable", "store")))
-    assert row["held_by"] == "variable store"
-    assert row["size_diff_bytes"] == 1_000_000

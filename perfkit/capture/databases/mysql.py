@@ -7,6 +7,7 @@ to do, and what calls a stored function is not executed (reference notes on EXPL
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
@@ -18,6 +19,7 @@ from perfkit.capture.databases.mysql_catalog import tables_of
 from perfkit.capture.databases.mysql_text import check_text, kind_of
 from perfkit.capture.databases.request import ExplainRequest
 from perfkit.capture.databases.sql_text import called_functions
+from perfkit.capture.databases.table_lookup import with_tables
 from perfkit.model.plan import Plan
 from perfkit.model.plan_reader import PlanFormatError
 
@@ -67,7 +69,7 @@ def explain(connection: Connection, request: ExplainRequest) -> Plan:
 def describe(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
     """The plans with what the catalogue says of their tables; a note where it may not be read."""
     with _ended(connection):
-        return tables_of(connection, plans)
+        return with_tables(plans, partial(tables_of, connection))
 
 
 def _explained(connection: Connection, request: ExplainRequest, is_write: bool) -> Plan:

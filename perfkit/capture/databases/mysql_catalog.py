@@ -1,17 +1,12 @@
 """What the catalogue of MariaDB and MySQL says about the tables of a plan. Everything here only reads."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
-from perfkit.capture.databases.errors import explain_error
 from perfkit.model.catalog import Column, Index, Table
-from perfkit.model.plan import Plan
 
 
 def _query(sql: str) -> TextClause:
@@ -34,33 +29,8 @@ _INDEXES = _query(
 )
 
 
-def tables_of(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
-    """Look up the tables of plans in the current database, all of them together.
-
-    Args:
-        connection: where the plans were made.
-        plans: their nodes name the tables.
-
-    Returns:
-        Each plan with its tables, or with a note where the catalogue may not be read.
-    """
-    names = {node.relation_name for plan in plans for node in plan.nodes() if node.relation_name}
-    if not names:
-        return list(plans)
-    try:
-        tables = _tables(connection, sorted(names))
-    except SQLAlchemyError as error:
-        note = f"Nothing is known of the tables: {explain_error(error)}"
-        return [replace(plan, notes=(*plan.notes, note)) for plan in plans]
-    return [_with_tables(plan, tables) for plan in plans]
-
-
-def _with_tables(plan: Plan, tables: dict[str, Table]) -> Plan:
-    own = dict.fromkeys(node.relation_name for node in plan.nodes() if node.relation_name in tables)
-    return replace(plan, tables=tuple(tables[name] for name in own if name))
-
-
-def _tables(connection: Connection, names: list[str]) -> dict[str, Table]:
+def tables_of(connection: Connection, names: list[str]) -> dict[str, Table]:
+    """The tables of these names in the current database."""
     columns: defaultdict[str, list[Column]] = defaultdict(list)
     for table, name, kind, collation, is_nullable in connection.execute(_COLUMNS, {"names": names}):
         columns[table].append(Column(name, kind, collation=collation, is_nullable=bool(is_nullable)))

@@ -66,5 +66,10 @@ class ExplainRequest:
         return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
+def parameter_names(statement: str) -> list[str]:
+    """The `:name` parameters of a statement, as SQLAlchemy reads them: `::type` is none."""
+    return list(text(statement).compile().params)
+
+
 def _type_name(cls: type) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

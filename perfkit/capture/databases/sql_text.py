@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
@@ -118,21 +116,6 @@ def split_statements(text: str, dialect: str) -> tuple[str, ...]:
     if not is_empty:
         parts.append(text[start:].strip())
     return tuple(parts)
-
-
-def tables_by_alias(statement: str, dialect: str) -> dict[str, str]:
-    """The table behind each alias of a statement, for databases whose plans name the alias alone.
-
-    An alias that two sub-queries give to two tables tells nothing, and is left out.
-    """
-    try:
-        tree = sqlglot.parse_one(statement, dialect=dialect)
-    except (SqlglotError, RecursionError):
-        return {}
-    found: dict[str, set[str]] = {}
-    for table in tree.find_all(exp.Table):
-        found.setdefault(table.alias_or_name, set()).add(table.name)
-    return {alias: names.pop() for alias, names in found.items() if len(names) == 1}
 
 
 def _tokens(statement: str, dialect: str) -> list[Any]:

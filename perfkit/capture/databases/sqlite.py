@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -9,9 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.capture.databases.errors import ExplainError, explain_error
 from perfkit.capture.databases.request import ExplainRequest
-from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind, tables_by_alias
-from perfkit.capture.databases.sqlite_catalog import with_tables
+from perfkit.capture.databases.sql_text import READS, WRITES, statement_kind
+from perfkit.capture.databases.sqlite_catalog import tables_of
+from perfkit.capture.databases.table_lookup import with_tables
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.sql_tree import tables_by_alias
 
 _PREFIX = "EXPLAIN QUERY PLAN "
 _NOTE = "SQLite tells how it reads the tables, but measures neither times nor rows."
@@ -60,7 +63,7 @@ def describe(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
     """The plans with what SQLite knows of their tables; a note where they cannot be looked up."""
     began_here = not connection.in_transaction()
     try:
-        return with_tables(connection, plans)
+        return with_tables(plans, partial(tables_of, connection))
     finally:
         if began_here:
             connection.rollback()

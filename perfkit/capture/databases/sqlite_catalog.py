@@ -1,15 +1,11 @@
 """What SQLite knows about the tables of a plan. Nothing here writes, and nothing reads a whole table."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from perfkit.capture.databases.errors import explain_error
 from perfkit.model.catalog import Column, Index, Table
-from perfkit.model.plan import Plan
 from perfkit.model.sql_names import quoted
 
 _KEPT = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
@@ -27,31 +23,15 @@ _EXPRESSION = -2
 _WHERE = re.compile(r"\)\s*WHERE\s+(.*)\Z", re.IGNORECASE | re.DOTALL)
 
 
-def with_tables(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
-    """Look up the tables of plans, each once.
+def tables_of(connection: Connection, names: list[str]) -> dict[str, Table]:
+    """Those of these names that are tables of the main database.
 
-    Args:
-        connection: where the plans were made.
-        plans: their nodes name the tables.
-
-    Returns:
-        Each plan with its tables, or with a note where they cannot be looked up. `Table.rows` is what
-        ANALYZE counted, -1 if it was never run; `Table.live_rows` the largest row number, of which rows that
-        were deleted count too. Sizes are not known.
+    `Table.rows` is what ANALYZE counted, -1 if it was never run; `Table.live_rows` the largest row number, of
+    which rows that were deleted count too. Sizes are not known.
     """
-    names = {node.relation_name for plan in plans for node in plan.nodes() if node.relation_name}
-    try:
-        is_analyzed = bool(connection.exec_driver_sql(_ANALYZED).scalar())
-        found = {name: _table(connection, name, is_analyzed) for name in sorted(names)}
-    except SQLAlchemyError as error:
-        note = f"Nothing is known of the tables: {explain_error(error)}"
-        return [replace(plan, notes=(*plan.notes, note)) for plan in plans]
-    return [_with(plan, {name: table for name, table in found.items() if table}) for plan in plans]
-
-
-def _with(plan: Plan, tables: dict[str, Table]) -> Plan:
-    own = dict.fromkeys(node.relation_name for node in plan.nodes() if node.relation_name in tables)
-    return replace(plan, tables=tuple(tables[name] for name in own if name))
+    is_analyzed = bool(connection.exec_driver_sql(_ANALYZED).scalar())
+    found = {name: _table(connection, name, is_analyzed) for name in names}
+    return {name: table for name, table in found.items() if table}
 
 
 def _table(connection: Connection, name: str, is_analyzed: bool) -> Table | None:
