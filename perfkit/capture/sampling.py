@@ -26,6 +26,10 @@ _BIASED = (
     "this system or thread has no timer that could tell. The cProfile engine measures it."
 )
 _BUILT_INS = "Built-in functions are not seen: their time is that of the function that called them."
+_BOTH_AT_ONCE = (
+    "The sampling engine was used because functions were timed line by line: cProfile and line_profiler "
+    "cannot run at once."
+)
 _LOOP_FILES = ("runners.py", "base_events.py", "events.py")
 
 
@@ -88,8 +92,9 @@ class SamplingCollector:
         (sampler, wall_s, cpu_s), self._halted = self._halted, None
         profile = _profile(sampler, wall_s, cpu_s)
         if self._timer is not None:
-            notes = (*profile.notes, *self._timer.notes())
-            profile = replace(profile, lines=self._timer.lines(), notes=notes)
+            notes = (_BOTH_AT_ONCE, *profile.notes, *self._timer.notes())
+            lines = self._timer.lines((look.stack for look in sampler.seen()), wall_s)
+            profile = replace(profile, lines=lines, notes=notes)
         self._result = profile
         return profile
 
