@@ -16,6 +16,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Protocol
 
 from perfkit.capture._code_origin import HOST_PACKAGES, origin
+from perfkit.capture._running_frames import running_frames
 
 monitoring: Any = getattr(sys, "monitoring", None)
 PROFILER_ID = 2  # sys.monitoring.PROFILER_ID, fixed by PEP 669; cProfile takes no other
@@ -157,7 +158,7 @@ class MonitoredThreadProfile:
     ) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Callbacks that put each code object under watch when the profiled thread first runs it."""
         me, get_ident, watched = threading.get_ident(), threading.get_ident, self._watched
-        known = set(sys._current_frames())
+        known = set(running_frames())
         is_shared = len(known) > 1
         local = 0
         for event in _events("PY_START", "PY_RESUME", "PY_RETURN", "PY_YIELD", "CALL"):
@@ -226,7 +227,7 @@ def foreign_user_threads() -> bool:
     library. Every other thread may run anything at any moment, an idle worker of a pool included; so may a
     thread that was not started through `threading`.
     """
-    others = {ident for ident in sys._current_frames() if ident != threading.get_ident()}
+    others = {ident for ident in running_frames() if ident != threading.get_ident()}
     return not others <= {thread.ident for thread in threading.enumerate() if _is_housekeeping(thread)}
 
 

@@ -10,7 +10,6 @@ after such C code comes when its call ends, unless a third thread was waiting fo
 the thread may have gone on, and the time is given to what it does next.
 """
 
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from types import CodeType, FrameType
 
 from perfkit.capture._awaiting import AwaitingTasks, CodePath, waiting_loop
 from perfkit.capture._cpu_ticks import RunClock, cpu_ticks
+from perfkit.capture._running_frames import running_frames
 
 # Between two looks at a thread that waits. 1 ms tells calls of 10 ms apart at about 1 % of the time.
 INTERVAL_S = 0.001
@@ -126,7 +126,7 @@ class ThreadSampler:
 
     def _look(self) -> None:
         now_s = time.perf_counter()
-        frame = sys._current_frames().get(self._ident)
+        frame = running_frames().get(self._ident)
         if frame is None or self._is_ending:
             self._last_s = now_s
             return

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from perfkit.capture._running_frames import running_frames
+
 # Where the threads of a pool wait between two pieces of work.
 _WORKERS = tuple(
     (os.path.join(*parts), name)  # noqa: PTH118 - compared as text
@@ -48,7 +50,7 @@ class Background:
 
     def look(self) -> None:
         """Remember who is at work now; called by the thread, and in the task, that the block runs in."""
-        frames = sys._current_frames()
+        frames = running_frames()
         for thread in threading.enumerate():
             frame = frames.get(thread.ident or 0)
             if frame is None or thread is threading.current_thread():
@@ -82,7 +84,7 @@ class Background:
         """Take the marks off frames that still run."""
         if not self._busy_workers:
             return
-        for top in sys._current_frames().values():
+        for top in running_frames().values():
             for frame in _stack(top):
                 if frame.f_trace is self._mark:
                     frame.f_trace = None

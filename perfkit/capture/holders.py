@@ -12,6 +12,7 @@ from typing import Any
 
 from perfkit.capture import safe_types
 from perfkit.capture._code_origin import origin
+from perfkit.capture._running_frames import running_frames
 from perfkit.model.retention import Holder, HolderKind
 
 # A step looks at every object of the process once: 15 ms for 80,000 of them, 70 ms for a million (measured).
@@ -220,7 +221,7 @@ def step_words(thing: Any) -> str:
 
 def _running_variables() -> Iterator[tuple[int, tuple[HolderKind, str]]]:
     """What variables of running functions refer to; they are in no list of the garbage collector."""
-    for frame in list(sys._current_frames().values()):
+    for frame in list(running_frames().values()):
         current: FrameType | None = frame
         while current is not None:
             yield from _variables(current)

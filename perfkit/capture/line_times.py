@@ -6,11 +6,14 @@ the lines are shown from the cache.
 """
 
 import linecache
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any
 
+from perfkit.capture._awaiting import CodePath
 from perfkit.capture.call_site import code_location
 from perfkit.capture.cpu import CpuProfilerBusyError, busy_message, profiler_holder
 from perfkit.capture.named_functions import Measurable, NamedFunction, function_of
@@ -78,16 +81,24 @@ class LineTimer:
             function.__code__ = code
         self._original.clear()
 
-    def lines(self) -> tuple[LineTime, ...]:
-        """The lines that ran, function by function, in their order."""
+    def lines(self, stacks: Iterable[CodePath] = (), wall_s: float = math.inf) -> tuple[LineTime, ...]:
+        """The lines that ran, function by function, in their order.
+
+        Args:
+            stacks: what was seen of the thread's stack meanwhile: it tells which functions called themselves.
+            wall_s: how long the block took. Lines that add up to more are those of such a function too.
+        """
         if self._profiler is None:
             return ()
         stats = self._profiler.get_stats()
-        timings = {(file, first): lines for (file, first, _), lines in stats.timings.items()}
+        timings = {(file, first): sorted(lines) for (file, first, _), lines in stats.timings.items()}
+        most_ticks = wall_s / stats.unit
+        repeated = {key for stack in stacks for key, times in Counter(map(_key, stack)).items() if times > 1}
+        repeated |= {key for key, lines in timings.items() if sum(ticks for *_, ticks in lines) > most_ticks}
         return tuple(
-            LineTime(_location(code, line_number), hits, ticks * stats.unit)
+            LineTime(_location(code, line_number), hits, ticks * stats.unit, _key(code) in repeated)
             for code in self._timed
-            for line_number, hits, ticks in sorted(timings.get((code.co_filename, code.co_firstlineno), ()))
+            for line_number, hits, ticks in timings.get(_key(code), ())
         )
 
     def notes(self) -> tuple[str, ...]:
@@ -108,6 +119,11 @@ class LineTimer:
         self._original[id(function)] = (function, code)
         self._timed.append(code)
         self._profiler.add_function(function)
+
+
+def _key(code: CodeType) -> tuple[str, int]:
+    """How line_profiler knows a function, whose code runs as a copy meanwhile."""
+    return code.co_filename, code.co_firstlineno
 
 
 def _location(code: CodeType, line_number: int) -> CodeLocation:

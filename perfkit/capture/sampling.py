@@ -15,6 +15,7 @@ from perfkit.capture._thread_sampler import Seen, ThreadSampler
 from perfkit.capture.line_times import LineTimer
 from perfkit.capture.named_functions import Measurable
 from perfkit.model.cpu import CpuProfile
+from perfkit.model.wording import counted
 
 # With n samples a share of one half is known to ±1/√n: to ±14 % of the whole with 50.
 _FEW = 50
@@ -27,6 +28,10 @@ _BIASED = (
     "this system or thread has no timer that could tell. The cProfile engine measures it."
 )
 _BUILT_INS = "Built-in functions are not seen: their time is that of the function that called them."
+_BOTH_AT_ONCE = (
+    "The sampling engine was used because functions were timed line by line: cProfile and line_profiler "
+    "cannot run at once."
+)
 _LOOP_FILES = ("runners.py", "base_events.py", "events.py")
 
 
@@ -89,8 +94,9 @@ class SamplingCollector:
         (sampler, wall_s, cpu_s), self._halted = self._halted, None
         profile = _profile(sampler, wall_s, cpu_s)
         if self._timer is not None:
-            notes = (*profile.notes, *self._timer.notes())
-            profile = replace(profile, lines=self._timer.lines(), notes=notes)
+            notes = (_BOTH_AT_ONCE, *profile.notes, *self._timer.notes())
+            lines = self._timer.lines((look.stack for look in sampler.seen()), wall_s)
+            profile = replace(profile, lines=lines, notes=notes)
         self._result = profile
         return profile
 
@@ -105,7 +111,7 @@ def _profile(sampler: ThreadSampler, wall_s: float, cpu_s: float) -> CpuProfile:
     samples = sum(look.samples for look in seen)
     every = f", one each {wall_s / samples * 1000:.1f} ms" if samples else ""
     return CpuProfile(
-        f"sampling, {samples:,} samples{every}, this thread",
+        f"sampling, {counted(samples, 'sample')}{every}, this thread",
         wall_s * 1000,
         attributed_s * 1000,
         cpu_s * 1000,
@@ -125,7 +131,8 @@ def _notes(sampler: ThreadSampler, seen: list[Seen], moments: list[Moments], wal
     rest_s = wall_s - known_s - idle_s - own_s
     samples = sum(look.samples for look in seen)
     if samples < _FEW:
-        yield f"Only {samples} samples: the shares are rough. For a short block use the cProfile engine."
+        only = counted(samples, "sample")
+        yield f"Only {only}: the shares are rough. For a short block use the cProfile engine."
     if _matters(waited_s, wall_s):
         yield (
             f"{_ms(waited_s)} of it waiting at an await. Coroutines that waited at once share it as own "

@@ -48,12 +48,14 @@ class StackTime:
 class LineTime:
     """One line of a function that was timed line by line: how often it ran, and for how long in seconds.
 
-    The time contains what the line called, but not what it waited for at an `await`.
+    The time contains what the line called, but not what it waited for at an `await`. Of a function that
+    called itself, `is_recursive`, an inner call is in the line that made it, and again in its own lines.
     """
 
     location: CodeLocation
     hits: int
     time_s: float
+    is_recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.model.plan import Plan
 from perfkit.model.production import GrownTable, ProductionPlan
+from perfkit.model.wording import counted
 from perfkit.proof import _production_sizes as sizes
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof._production_clone import Clone, CloneError, reading, throwaway_clone
 from perfkit.proof._production_dump import DumpError, RestoreCall, read_dump
 from perfkit.proof._production_files import FilesError, lengthen
+from perfkit.proof._production_names import missing_tables
 
-__all__ = ["at_production_size"]
+__all__ = ["at_production_size", "missing_tables"]
 
 # pg_restore_relation_stats and pg_restore_attribute_stats came with it.
 MIN_VERSION = 18
@@ -148,6 +150,7 @@ def _remarks(clone: Clone, plan: Plan, same: Plan, unknown: int) -> Iterable[str
     if abs(there - today) > _CLOSE * max(today, 1.0):
         yield f"Told today's sizes, the copy was {there:,.0f} and not {today:,.0f}: take the rest with care."
     if clone.missing:
-        yield f"{clone.missing} statements of the schema failed in the copy."
+        yield f"{counted(clone.missing, 'statement')} of the schema failed in the copy."
     if unknown:
-        yield f"{unknown} statistics of the file are of tables or columns that are not here."
+        unknown_ones = counted(unknown, "statistic of the file is", "statistics of the file are")
+        yield f"{unknown_ones} of tables or columns that are not here."

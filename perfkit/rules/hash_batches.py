@@ -33,11 +33,13 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import memory_advice, spilled_mb, temporary_file_ms, work_mem_kb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_scans import over_processes
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK240", "hash-batches"
@@ -67,10 +69,10 @@ def _batches(item: PlanNode) -> float:
     return float(value) if isinstance(value, int | float) else 1.0
 
 
-def _rows(item: PlanNode) -> float:
+def _rows(item: PlanNode) -> str:
     """Rows in one hash: workers share one that is parallel, else each has its own."""
     shared = item.attributes.get("Parallel Aware") is True
-    return (item.total_rows if shared else item.actual_rows) or 0.0
+    return about(item) if shared else f"{item.actual_rows or 0.0:,.0f}"
 
 
 def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNode) -> Finding:
@@ -83,7 +85,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNo
         rule=NAME,
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
         message=(
-            f"A hash of {_rows(item):,.0f} rows went through the disk in {_batches(item):,.0f} "
+            f"A hash of {_rows(item)} rows went through the disk in {_batches(item):,.0f} "
             f"batches: {spilled_mb(item, join):,.1f} MB."
         ),
         advice=_advice(plan, item),
@@ -107,8 +109,8 @@ def _advice(plan: Plan, item: PlanNode) -> str:
     original = over_processes(item, "Original Hash Batches")
     if 0 < original < _batches(item):
         lines.append(
-            f"{original:,.0f} batches were planned: more rows or wider ones came than expected, so refresh "
-            "the statistics first."
+            f"{counted(original, 'batch was', 'batches were')} planned: more rows or wider ones came "
+            "than expected, so refresh the statistics first."
         )
         tables = dict.fromkeys(relation(scan) for scan in item.walk() if scan.relation_name)
         statements += [f"ANALYZE {table};" for table in tables]

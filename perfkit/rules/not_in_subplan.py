@@ -33,11 +33,13 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_subplans import NegatedSearch, negated_search
 from perfkit.model.scan_builders import plan_trace
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK228", "not-in-subplan"
@@ -75,8 +77,8 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, search: Nega
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(item)}: NOT IN searched the rows of its sub-query {loops:,} times, "
-            f"{values:,.0f} rows in all."
+            f"{table_name(item)}: NOT IN searched the rows of its sub-query {counted(loops, 'time')}, "
+            f"{about(search.subplan, values, 'row')} in all."
         ),
         advice=_advice(item, search),
         refutation=(

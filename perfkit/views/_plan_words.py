@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_scans import number
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._plan_conditions import telling
@@ -96,8 +97,8 @@ def _removed(node: PlanNode, key: str) -> float:
 
 
 def _thrown_away(node: PlanNode, key: str) -> str:
-    rows = _removed(node, key)
-    return f" — threw away {count(rows)} rows" if rows else ""
+    removed = _removed(node, key)
+    return f" — threw away {about(node, removed, 'row')}" if removed else ""
 
 
 def spills(node: PlanNode) -> Iterator[str]:

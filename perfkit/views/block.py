@@ -5,8 +5,9 @@ from typing import Literal
 
 from perfkit.model.finding import Diagnosis, Finding, Verdict
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
-from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
 from perfkit.views.curve import Mark
 
@@ -30,6 +31,7 @@ def as_html(
     pieces: list[Html | str] = [heading(trace.name, summary(trace, diagnosis))]
     if trace.error:
         pieces.append(paragraph(join([pill("failed", "bad"), f" The block ended with {trace.error}."])))
+    pieces.extend(paragraph(join([pill("left out", "worth it"), " ", line])) for line in _left_out(trace))
     if target_ms is not None:
         pieces.append(_target_html(trace, target_ms))
     shown = _judged(diagnosis, focus)
@@ -50,6 +52,7 @@ def as_text(
     lines = [f"{trace.name}: {summary(trace, diagnosis)}"]
     if trace.error:
         lines.append(f"The block ended with {trace.error}.")
+    lines.extend(_left_out(trace))
     if target_ms is not None:
         lines.append(_target_text(trace, target_ms))
     shown = _judged(diagnosis, focus)
@@ -60,6 +63,11 @@ def as_text(
         if text:
             lines.extend(["", _TITLES[part], text])
     return "\n".join([*lines, *trace.notes])
+
+
+def _left_out(trace: Trace) -> list[str]:
+    """What was asked for in vain stands first: the rest answers another question."""
+    return [line for then in trace.production or () for line in then.left_out]
 
 
 def summary(trace: Trace, diagnosis: Diagnosis) -> str:

@@ -14,6 +14,10 @@ _HEADERS = ("line", "hits", "time", "share", "source")
 _NUMERIC = range(4)
 # A line of this share of its function or more is where a reader looks.
 _STRONG = 0.2
+_RECURSIVE = (
+    "{} called itself: the line of the inner call includes all that happens in it, which counts again for "
+    "the inner call's own lines. Only the other lines are exact."
+)
 _NOTE = "A line's time contains what it called, but not what it waited for at an await."
 
 
@@ -23,6 +27,7 @@ def text_lines(lines: Sequence[LineTime]) -> list[str]:
     for title, group in _by_function(lines):
         body = [_HEADERS, *(_cells(line, share) for line, share in _with_shares(group))]
         shown += ["", title, *aligned(body, numeric=_NUMERIC)]
+        shown += _remark(group)
     return [*shown, _NOTE] if shown else []
 
 
@@ -37,6 +42,7 @@ def as_html(lines: Sequence[LineTime]) -> Html:
             cells[4] = tag("span", code(_cells(line, share)[4]), "white-space:pre")
             body.append(cells)
         parts += [section(title), table(_HEADERS, body, numeric=_NUMERIC)]
+        parts += [paragraph(remark, quiet=True) for remark in _remark(group)]
     return join([*parts, paragraph(_NOTE, quiet=True)] if parts else [])
 
 
@@ -48,7 +54,12 @@ def _by_function(lines: Sequence[LineTime]) -> Iterator[tuple[str, list[LineTime
     for (place, name), group in groupby(lines, owner):
         found = list(group)
         total = milliseconds(sum(line.time_s for line in found) * 1000)
-        yield f"{printable(name)} ({printable(place)}), line by line: {total}", found
+        again = ", inner calls counted again" if found[0].is_recursive else ""
+        yield f"{printable(name)} ({printable(place)}), line by line: {total}{again}", found
+
+
+def _remark(group: Sequence[LineTime]) -> list[str]:
+    return [_RECURSIVE.format(printable(group[0].location.function_name))] if group[0].is_recursive else []
 
 
 def _with_shares(group: Iterable[LineTime]) -> list[tuple[LineTime, float]]:

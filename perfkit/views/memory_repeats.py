@@ -1,7 +1,8 @@
 """Memory after each further run of a cell, and what that says."""
 
 from perfkit.model.memory_growth import WARM_UP, Fit, GrowthVerdict, Repeats, judge
-from perfkit.views._format import counted, megabytes
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, join, paragraph, pill, section, table
 from perfkit.views.memory_words import signed
 
@@ -30,7 +31,7 @@ def verdict_text(repeats: Repeats) -> str:
     """What the runs say, in a sentence or two."""
     held, resident = fits(repeats)
     runs = counted(len(repeats.iterations), "further run")
-    sentences = [f"{runs}, the first {WARM_UP} of them warm-up: {_words(held)}"]
+    sentences = [f"{runs}, counted after the first {WARM_UP}, which are warm-up: {_words(held)}"]
     if held.verdict is not GrowthVerdict.GROWTH and resident.verdict is GrowthVerdict.GROWTH:
         sentences.append(
             f"Resident memory grows by {megabytes(resident.slope_bytes)} a run all the same: memory of C "
@@ -60,7 +61,7 @@ def _words(fit: Fit) -> str:
     if fit.verdict is GrowthVerdict.GROWTH:
         return (
             f"what Python holds grows by {megabytes(fit.slope_bytes)} a run (R² {fit.r_squared:.2f}, "
-            f"{signed(fit.total_bytes)} after the warm-up)."
+            f"{signed(fit.total_bytes)} in all after the warm-up)."
         )
     if fit.verdict is GrowthVerdict.PLATEAU:
         return "what Python holds does not grow from run to run."

@@ -5,9 +5,9 @@ from itertools import groupby
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_match import NodePair, match_plans, match_statements
+from perfkit.model.wording import counted
 from perfkit.views import _plan_change as change
 from perfkit.views import _plan_words as words
-from perfkit.views._format import counted
 from perfkit.views._html import MUTED, Content, Html, details, join, paragraph, pill, tag, tiles
 from perfkit.views._plan_node import NOT_EXECUTED, indent
 from perfkit.views._sql import sql_html
@@ -20,6 +20,7 @@ _LINE = "display:flex;flex-wrap:wrap;border-top:1px solid rgba(128,128,128,.28);
 _EDGE = "#3f7fbf"
 _TEXT_INDENT = 30
 _TEXT_WIDTH = 72
+ONE_RUN = "One run proves little: %verify, given two functions, tells chance from change."
 _TEXT_HEAD = f"{'before':>9} {'after':>9} {'change':>10} {'rows':>19} {'read':>19}  node"
 
 
@@ -52,6 +53,12 @@ def as_text(before: Sequence[Plan], after: Sequence[Plan]) -> str:
         elif (only := old or new) is not None:
             parts.append(f"{'gone' if new is None else 'new'}: {one_line(only.query_text)}")
     return "\n\n".join(parts)
+
+
+def caveats(before: Sequence[Plan], after: Sequence[Plan]) -> tuple[str, ...]:
+    """What must be known of the times of one run each; nothing where no two plans have times to compare."""
+    both = ((old, new) for old, new in match_statements(before, after) if old is not None and new is not None)
+    return (ONE_RUN,) if any(old.analyzed and new.analyzed for old, new in both) else ()
 
 
 def _one_html(before: Plan, after: Plan) -> Html:

@@ -138,6 +138,22 @@ def test_a_function_that_the_cell_itself_defines_is_timed(notebook):
     assert lines_of(ran) == {"later": {"return 1": 2}}
 
 
+def test_the_engine_that_line_times_take_is_told_with_its_reason(notebook):
+    notebook.run("def once():\n    return 1")
+    text = notebook.run("%%profile -l once\nonce();").bundles[0]["text/plain"]
+    assert "The sampling engine was used because functions were timed line by line" in text
+    assert "called itself" not in text
+
+
+def test_a_function_that_calls_itself_is_told_from_one_that_does_not(notebook):
+    """Each of six levels counts the time of the deepest: the lines add up to more than the block took."""
+    notebook.run(
+        "def deep(n):\n    if n:\n        return deep(n - 1)\n    return sum(i * i for i in range(1_000_000))"
+    )
+    text = notebook.run("%%profile -l deep\ndeep(5);").bundles[0]["text/plain"]
+    assert "deep called itself" in text
+
+
 def test_listings_of_other_functions_are_not_blanked(notebook):
     notebook.run("def here():\n    return 1\nimport shutil, linecache, inspect")
     notebook.run("%%profile -l here -l shutil.copy\nhere();")

@@ -1,5 +1,7 @@
 """The tables of functions that were timed line by line."""
 
+from dataclasses import replace
+
 from cpu_profiles import HOSTILE_NAMES
 
 from perfkit.model.cpu import LineTime
@@ -17,6 +19,14 @@ def test_each_function_has_a_table_with_shares_of_its_own_time():
     assert "75%" in text
     assert "100%" in text
     assert text.index("f (In[3])") < text.index("g (In[3])")
+
+
+def test_lines_of_a_function_that_called_itself_are_said_to_count_inner_calls_again():
+    lines = [replace(line(2, 0.3), is_recursive=True), line(9, 1.0, name="g")]
+    for shown in ("\n".join(line_times.text_lines(lines)), str(line_times.as_html(lines))):
+        assert "f (In[3]), line by line: 300 ms, inner calls counted again" in shown
+        assert shown.count("f called itself: the line of the inner call includes all that happens in it") == 1
+        assert "g called itself" not in shown
 
 
 def test_indentation_is_kept_and_tabs_are_spaces():
