@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from perfkit.model.plan import Plan, PlanNode
-from perfkit.model.plan_scans import condition_arms
+from perfkit.model.plan_scans import condition_arms, number
 
 # A look-up by an index took 0.001 to 0.003 ms in our measurements, EXPLAIN's own clock included.
 LOOK_UP_MS = 0.005
@@ -61,8 +61,7 @@ def texts(node: PlanNode) -> Iterator[str]:
 
 def rows_removed_by_join(join: PlanNode) -> float:
     """Pairs of rows that the join's condition threw away, over all loops."""
-    removed = join.attributes.get("Rows Removed by Join Filter")
-    return float(removed) * (join.actual_loops or 0) if isinstance(removed, int | float) else 0.0
+    return number(join, "Rows Removed by Join Filter") * (join.actual_loops or 0)
 
 
 def equal_columns(scan: PlanNode, condition: object) -> list[str]:

@@ -1,6 +1,6 @@
 """What a statement and its plan say beyond plain columns: expressions, patterns, constants, order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -9,12 +9,12 @@ from perfkit.model.plan import PlanNode
 from perfkit.model.plan_conditions import (
     Arm,
     SortColumn,
-    filter_arms,
     filter_conjuncts,
     has_subplan,
     is_own,
     is_text_cast,
 )
+from perfkit.model.plan_scans import condition_arms
 from perfkit.model.sql_names import quoted
 from perfkit.model.sql_tree import parsed
 
@@ -35,15 +35,12 @@ class Expression:
 
 def column_arms(scan: PlanNode, *names: str) -> tuple[Arm, ...]:
     """The conditions of a node under these names, such as `Filter` and `Index Cond`, taken apart."""
-    arms: list[Arm] = []
-    for name in names:
-        arms.extend(filter_arms(replace(scan, attributes={"Filter": scan.attributes.get(name)})))
-    return tuple(arms)
+    return tuple(arm for name in names for arm in condition_arms(scan, scan.attributes.get(name)))
 
 
 def join_columns(scan: PlanNode, condition: object) -> tuple[str, ...]:
     """The columns of a scan that the condition of a join compares for equality."""
-    arms = filter_arms(replace(scan, attributes={"Filter": condition}))
+    arms = condition_arms(scan, condition)
     return tuple(dict.fromkeys(arm.column for arm in arms if arm.kind == "equality" and arm.column))
 
 

@@ -41,6 +41,7 @@ from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
+from perfkit.model.plan_scans import as_number
 from perfkit.model.plan_shape import scan_below
 from perfkit.model.scan_builders import known_table, plan_trace
 from perfkit.model.sql_names import unquoted
@@ -93,9 +94,8 @@ def _call(aggregate: PlanNode) -> re.Match[str] | None:
 def _disk_kb(sort: PlanNode) -> float:
     if sort.node_type == "Aggregate":
         return sort.self_buffers.temp_written * 8.0
-    used = sort.attributes.get("Sort Space Used")
     is_on_disk = sort.attributes.get("Sort Space Type") == "Disk"
-    return float(used) if is_on_disk and isinstance(used, int | float) else 0.0
+    return as_number(sort.attributes.get("Sort Space Used")) if is_on_disk else 0.0
 
 
 def _saving_ms(sort: PlanNode) -> float:

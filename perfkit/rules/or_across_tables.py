@@ -38,6 +38,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_disjunctions import Disjunction, disjunctions
+from perfkit.model.plan_joins import rows_removed_by_join
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule, severity_of
@@ -77,9 +78,7 @@ def _either(join: PlanNode) -> Disjunction | None:
 
 
 def _removed(join: PlanNode) -> float:
-    by_join = join.attributes.get("Rows Removed by Join Filter")
-    average = float(by_join) if isinstance(by_join, int | float) else 0.0
-    return average * (join.actual_loops or 0) + (join.total_rows_removed or 0.0)
+    return rows_removed_by_join(join) + (join.total_rows_removed or 0.0)
 
 
 def _saving_ms(join: PlanNode) -> float:
