@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from perfkit.views._format import counted
+from perfkit.model.wording import counted
 from perfkit.views._html import FONT, MUTED, Html, code, join, pill, tag
 
 MIME_EXERCISE = "application/vnd.perfkit.exercise+json"

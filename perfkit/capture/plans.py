@@ -16,6 +16,7 @@ from perfkit.capture.databases.errors import TextStyle
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
+from perfkit.model.wording import counted
 
 __all__ = [
     "ExplainError",
@@ -185,7 +186,7 @@ def unasked(spans: Iterable[QuerySpan]) -> tuple[str, ...]:
     kinds = len({span.fingerprint for span in spans if span.driver != "sqlalchemy"})
     if not kinds:
         return ()
-    subject = "1 kind of statement that was" if kinds == 1 else f"{kinds} kinds of statements that were"
+    subject = counted(kinds, "kind of statement that was", "kinds of statements that were")
     return (
         f"No plan for {subject} sent without SQLAlchemy. Give the SQL to %%explain, in a cell of its own.",
     )

@@ -14,6 +14,7 @@ from perfkit.capture._thread_sampler import Seen, ThreadSampler
 from perfkit.capture.line_times import LineTimer
 from perfkit.capture.named_functions import Measurable
 from perfkit.model.cpu import CpuProfile
+from perfkit.model.wording import counted
 
 # With n samples a share of one half is known to ±1/√n: to ±14 % of the whole with 50.
 _FEW = 50
@@ -116,7 +117,7 @@ def _profile(sampler: ThreadSampler, wall_s: float, cpu_s: float) -> CpuProfile:
     samples = sum(look.samples for look in seen)
     every = f", one each {wall_s / samples * 1000:.1f} ms" if samples else ""
     return CpuProfile(
-        f"sampling, {samples:,} samples{every}, this thread",
+        f"sampling, {counted(samples, 'sample')}{every}, this thread",
         wall_s * 1000,
         attributed_s * 1000,
         cpu_s * 1000,
@@ -136,7 +137,8 @@ def _notes(sampler: ThreadSampler, seen: list[Seen], moments: list[Moments], wal
     rest_s = wall_s - known_s - idle_s - own_s
     samples = sum(look.samples for look in seen)
     if samples < _FEW:
-        yield f"Only {samples} samples: the shares are rough. For a short block use the cProfile engine."
+        only = counted(samples, "sample")
+        yield f"Only {only}: the shares are rough. For a short block use the cProfile engine."
     if _matters(waited_s, wall_s):
         yield (
             f"{_ms(waited_s)} of it waiting at an await. Coroutines that waited at once share it as own "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfkit.cli._shared import CommandError, complain, lab_errors, say
+from perfkit.model.wording import counted
 
 _RECORD = ".perfkit-copied.json"
 _DEFAULT = "perfkit-tour"
@@ -81,7 +82,7 @@ def _copy(sources: dict[str, Path], folder: Path) -> None:
 
 def _tell(folder: Path, copied: int, kept: list[str]) -> None:
     if copied:
-        say(f"Copied {copied} files to {folder}.")
+        say(f"Copied {counted(copied, 'file')} to {folder}.")
     if kept:
         complain(
             f"Kept what you changed in {folder}: {', '.join(kept)}.\n"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from perfkit.model.trace import Trace
-from perfkit.views._format import counted
+from perfkit.model.wording import counted
 
 # A message, not a report: the report stands above it.
 _LINES = 12

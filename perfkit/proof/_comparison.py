@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from perfkit.model.wording import counted
 from perfkit.proof._kinds import Kind, family_and_kind
 from perfkit.proof._multisets import multisets
 from perfkit.proof._orm import orm_objects
@@ -66,7 +67,7 @@ class Comparison:
     def same_length(self, a: Sequence[Any], b: Sequence[Any], path: Path) -> None:
         """Raise `DifferenceError` unless both have as many items."""
         if len(a) != len(b):
-            raise DifferenceError(path, f"has {len(a)} items before and {len(b)} after")
+            raise DifferenceError(path, f"has {counted(len(a), 'item')} before and {len(b)} after")
 
     def same_type(self, a: object, b: object, path: Path) -> None:
         """Raise `DifferenceError` unless both are of one type."""

@@ -4,6 +4,7 @@ from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any
 
+from perfkit.model.wording import counted
 from perfkit.proof._kinds import Kind, family_and_kind
 
 LONGEST = 120
@@ -47,11 +48,6 @@ def described(value: Any) -> str:
     if kind in (Kind.LIST, Kind.TUPLE, Kind.MAPPING, Kind.SET):
         return f"{name}, {counted(len(value), 'item')}"
     return f"{name}, {counted(len(value), 'row')}" if kind in (Kind.FRAME, Kind.SERIES) else name
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 item`, `2 items`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def step(mapping: Sized, index: int, key: object) -> str:

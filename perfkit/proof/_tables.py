@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from perfkit.model.wording import counted
 from perfkit.proof._multisets import multisets
 from perfkit.proof._places import DifferenceError, Path, step
 
@@ -40,7 +41,7 @@ def _equal_arrays(a: Any, b: Any) -> bool:
 def series(comparison: "Comparison", a: Any, b: Any, path: Path) -> None:
     """Compare two Series: length, dtype, index, and values."""
     if len(a) != len(b):
-        raise DifferenceError(path, f"has {len(a)} rows before and {len(b)} after")
+        raise DifferenceError(path, f"has {counted(len(a), 'row')} before and {len(b)} after")
     if not a.index.equals(b.index):
         raise DifferenceError(path, "differs (index)")
     _column(comparison, a, b, path)

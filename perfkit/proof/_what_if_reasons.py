@@ -7,6 +7,7 @@ from dataclasses import replace
 from perfkit.model.catalog import Index
 from perfkit.model.plan import Plan
 from perfkit.model.sql_names import quoted
+from perfkit.model.wording import counted
 from perfkit.proof._what_if_conditions import Expression
 from perfkit.proof._what_if_designs import IndexDesign, Key, existing, unquoted
 from perfkit.proof._what_if_gin import any_of_array
@@ -26,7 +27,7 @@ def unfit(wanted: Wanted) -> str | None:
         return f"{table.name} is a partition: its index belongs to the whole table, which is not tried."
     rows = table.rows if table.rows >= 0 else (scan.total_rows or 0) + (scan.total_rows_removed or 0)
     if rows < MIN_ROWS:
-        return f"The table has {rows:,.0f} rows; below {MIN_ROWS:,} reading all of them is as fast."
+        return f"The table has {counted(rows, 'row')}; below {MIN_ROWS:,} reading all of them is as fast."
     return None
 
 
@@ -75,7 +76,7 @@ def _why_unused(wanted: Wanted, index: Index) -> str:
             f"{index.name} exists but is not used because the statement compares in another collation than "
             "the index: leave COLLATE out, or make an index with that collation."
         )
-    rows = f"{wanted.scan.total_rows or 0:,.0f} of {max(wanted.table.rows, 0):,.0f} rows are wanted"
+    rows = f"{wanted.scan.total_rows or 0:,.0f} of {counted(max(wanted.table.rows, 0), 'row')} wanted"
     return (
         f"{index.name} exists but is not used because the planner expects another way to be cheaper: {rows}."
     )

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
+from perfkit.model.wording import counted
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._what_if_attempts import RolledBack, attempt_all
@@ -69,7 +70,7 @@ def _difference(connection: Connection, plan: Plan, rewrite: Rewrite) -> str | N
         if not other.analyzed:
             return "The rewritten statement was not executed: " + (other.notes or ("it writes.",))[-1]
         if counts[0] != counts[1]:
-            return f"Not the same result: {counts[1]:,} rows instead of {counts[0]:,}."
+            return f"Not the same result: {counted(counts[1], 'row')} instead of {counts[0]:,}."
         if counts[0] > MAX_ROWS:
             return f"{counts[0]:,} rows are too many to compare; up to {MAX_ROWS:,} are. Ask for fewer."
         with trial.rolled_back(connection, is_snapshot=True):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_savings import MIN_SAVING_MS
 from perfkit.model.what_if import Attempt, ProofVerdict, Runs
+from perfkit.model.wording import counted
 from perfkit.proof import _what_if_times as times
 from perfkit.proof._what_if_designs import Design, IndexDesign
 from perfkit.proof._what_if_trial import Outcome
@@ -123,10 +124,8 @@ def _estimate(scan: PlanNode, plan: Plan) -> str:
     if not same:
         return ""
     now = same[0]
-    return (
-        f"{now.plan_rows or 0:,.0f} rows are expected instead of {scan.plan_rows or 0:,.0f}; "
-        f"{now.actual_rows or 0:,.0f} came."
-    )
+    expected = counted(now.plan_rows or 0, "row is", "rows are")
+    return f"{expected} expected instead of {scan.plan_rows or 0:,.0f}; {now.actual_rows or 0:,.0f} came."
 
 
 def _is_same(node: PlanNode, other: PlanNode) -> bool:

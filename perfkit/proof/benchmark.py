@@ -15,6 +15,7 @@ from statistics import median
 from typing import Literal
 
 from perfkit.model.verification import Outcome, TargetResult, TimingComparison
+from perfkit.model.wording import counted
 from perfkit.proof.statistics import (
     hodges_lehmann_ratio,
     mann_whitney_p,
@@ -283,10 +284,11 @@ def _note(verdict: TimingComparison, sides: tuple[Side, ...], pair_s: float, bud
     if verdict.outcome is not Outcome.UNRESOLVED:
         if len(sides) == len(PAIR):
             return ""
-        return f"{runs[0]} runs before and {runs[1]} after, because too few pairs fit into {budget_s:g} s."
+        before = counted(runs[0], "run")
+        return f"{before} before and {runs[1]} after, because too few pairs fit into {budget_s:g} s."
     if smallest_p(*runs) >= ALPHA:
         needed_s = math.ceil((LEAST_PAIRS + WARM_UPS) * pair_s)
-        pairs = f"{verdict.pairs} pair{'' if verdict.pairs == 1 else 's'}"
+        pairs = counted(verdict.pairs, "pair")
         return f"Only {pairs} fitted into {budget_s:g} s; a decision takes {LEAST_PAIRS}: allow {needed_s} s."
     limit = "" if verdict.pairs == LOOKS[-1] else f" in {budget_s:g} s"
     return f"No decision after {verdict.pairs} pairs{limit}."

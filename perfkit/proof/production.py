@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from perfkit.model.plan import Plan
 from perfkit.model.production import GrownTable, ProductionPlan
+from perfkit.model.wording import counted
 from perfkit.proof import _production_sizes as sizes
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof._production_clone import Clone, CloneError, reading, throwaway_clone
@@ -148,6 +149,7 @@ def _remarks(clone: Clone, plan: Plan, same: Plan, unknown: int) -> Iterable[str
     if abs(there - today) > _CLOSE * max(today, 1.0):
         yield f"Told today's sizes, the copy was {there:,.0f} and not {today:,.0f}: take the rest with care."
     if clone.missing:
-        yield f"{clone.missing} statements of the schema failed in the copy."
+        yield f"{counted(clone.missing, 'statement')} of the schema failed in the copy."
     if unknown:
-        yield f"{unknown} statistics of the file are of tables or columns that are not here."
+        unknown_ones = counted(unknown, "statistic of the file is", "statistics of the file are")
+        yield f"{unknown_ones} of tables or columns that are not here."

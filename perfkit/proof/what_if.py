@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from perfkit.model.catalog import Table
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
+from perfkit.model.wording import counted
 from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
@@ -171,7 +172,8 @@ def _refusal(
     if confirmed or not designs:
         return None
     sizes = ", ".join(
-        f"{item.name} ({max(0, item.rows):,.0f} rows, {item.size_bytes / 1e6:,.0f} MB)" for item in tables
+        f"{item.name} ({counted(max(0, item.rows), 'row')}, {item.size_bytes / 1e6:,.0f} MB)"
+        for item in tables
     )
     if not server.is_lab:
         held = _locks(designs, sizes)

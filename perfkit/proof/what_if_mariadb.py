@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from perfkit.model.plan import Plan
 from perfkit.model.what_if import Attempt, Proof, ProofVerdict, TriedTable
+from perfkit.model.wording import counted
 from perfkit.proof import _what_if_trial as trial
 from perfkit.proof import _what_if_verdict as verdict
 from perfkit.proof._mariadb_plan import in_mariadb, pages_of, translated
@@ -101,7 +102,8 @@ def _tried_tables(designs: list[IndexDesign]) -> list[TriedTable]:
 
 def _question(tables: tuple[TriedTable, ...]) -> str:
     sizes = ", ".join(
-        f"{item.name} ({max(0, item.rows):,.0f} rows, {item.size_bytes / 1e6:,.0f} MB)" for item in tables
+        f"{item.name} ({counted(max(0, item.rows), 'row')}, {item.size_bytes / 1e6:,.0f} MB)"
+        for item in tables
     )
     return (
         f"MariaDB cannot roll an index back, so nothing was tried. Indexes would be built on {sizes} for "

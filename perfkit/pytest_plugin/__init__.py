@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.model.wording import counted
 from perfkit.pytest_plugin.counter import QueryCounter, StatementCount
 
 __all__ = ["QueryCounter", "StatementCount", "query_counter"]
@@ -93,7 +94,8 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     counts = [side for side in (left, right) if isinstance(side, StatementCount)]
     if not counts:
         return None
-    return [f"{int(left)} {op} {int(right)} statements", *counts[0].counter.listing()]  # type: ignore[call-overload]
+    right_side = counted(int(right), "statement")  # type: ignore[call-overload]
+    return [f"{int(left)} {op} {right_side}", *counts[0].counter.listing()]  # type: ignore[call-overload]
 
 
 def _json_file(value: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import QuerySpan
+from perfkit.model.wording import counted
 from perfkit.pytest_plugin.baseline import (
     Change,
     Counts,
@@ -14,7 +15,6 @@ from perfkit.pytest_plugin.baseline import (
     relative,
     source_of,
 )
-from perfkit.views._format import counted
 
 SHOWN_LINES = 10
 _TEXT_WIDTH = 100
@@ -67,7 +67,7 @@ class Additions:
         for (place, loop), count in sorted(counts.items(), key=lambda item: -item[1])[:SHOWN_LINES]:
             yield f"{place} ({count:,} ×{loop})"
         if len(counts) > SHOWN_LINES:
-            yield f"and {len(counts) - SHOWN_LINES} more places"
+            yield f"and {counted(len(counts) - SHOWN_LINES, 'more place')}"
 
     def _loop(self, span: QuerySpan) -> str:
         return f", loop at {self._place(span.loop_site)}" if span.loop_site else ""

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.pytest_plugin import baseline
 from perfkit.pytest_plugin.baseline import BaselineError, Counts
 from perfkit.pytest_plugin.baseline_report import Additions, listed, missing_entry
-from perfkit.views._format import counted
 
 _COUNTS = pytest.StashKey[Counts]()
 _REPORT_ATTRIBUTE = "perfkit_statements"

@@ -8,9 +8,9 @@ import pytest
 from perfkit.capture.queries import QueryCollector, QueryLog
 from perfkit.model.finding import Finding
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.pytest_plugin.counter import is_count
 from perfkit.rules import all_rules, diagnose
-from perfkit.views._format import counted
 from perfkit.views.findings import as_text
 from perfkit.views.queries import statement_lines
 

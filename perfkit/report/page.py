@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from bs4 import Tag
 from markupsafe import Markup
 
+from perfkit.model.wording import counted
 from perfkit.report.cells import CellPlace, code_cells, tags, without_secrets
 from perfkit.report.fragments import Fragment, has_own_colours, is_card, parse_text, tidy_output
 from perfkit.report.highlight import highlight_cell, terminal_markup
@@ -171,7 +172,7 @@ def _error_markup(output: Mapping[str, Any]) -> str:
     )
     return (
         f'<p class="error-headline">{headline}</p>'
-        f"<details{is_open}><summary>Traceback, {lines} lines</summary>{block}</details>"
+        f"<details{is_open}><summary>Traceback, {counted(lines, 'line')}</summary>{block}</details>"
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from perfkit.model.wording import counted
 from perfkit.report.summary import json_for_script
-from perfkit.views._format import counted, milliseconds
+from perfkit.views._format import milliseconds
 
 _FILES = Path(__file__).with_name("templates") / "perfkit"
 

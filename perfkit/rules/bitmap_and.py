@@ -36,6 +36,7 @@ from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import BITMAP_SCAN, index_arms, index_scans, rows_read
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK211", "bitmap-and"
@@ -87,7 +88,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: {_entries(scan):,.0f} entries of {names} are intersected to find "
-            f"{rows_read(scan):,.0f} rows."
+            f"{counted(rows_read(scan), 'row')}."
         ),
         advice=(
             "One index on all of these columns is read for the wanted rows alone. It is suggested, not "
@@ -105,7 +106,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         saving_ms=saving_ms,
         evidence=(
             *(
-                f"{part.index_name}: {part.total_rows or 0.0:,.0f} entries for "
+                f"{part.index_name}: {counted(part.total_rows or 0.0, 'entry', 'entries')} for "
                 f"{part.attributes.get('Index Cond')}"
                 for part in index_scans(scan)
             ),

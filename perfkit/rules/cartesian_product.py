@@ -33,6 +33,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.query import Member
 from perfkit.model.sql_joins import read_joins
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._groups import by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_catalogue, is_read
@@ -74,7 +75,7 @@ def _finding(trace: Trace, members: list[Member], tables: tuple[str, ...], advic
         location=spans[0].call_site,
         offenders=indexes_of(members),
         saving_ms=None,
-        evidence=(f"{rows:,} rows returned by one execution, {len(spans)} executions",),
+        evidence=(f"{rows:,} rows returned by one execution, {counted(len(spans), 'execution')}",),
     )
 
 

@@ -50,6 +50,7 @@ from perfkit.model.plan_savings import measured_plans, saving_in_block
 from perfkit.model.plan_scans import scan_arms
 from perfkit.model.sql_names import quoted, unquoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule
 
 CODE, NAME = "PK248", "correlated-columns"
@@ -92,7 +93,7 @@ def _compared(plan: Plan, scan: PlanNode, least: int) -> list[str]:
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, columns: list[str]) -> Finding:
     table, saving_ms = plan.table_of(scan), estimate_saving_ms(plan, scan)
     product = _product(table, columns)
-    said = f"Taken as independent, the columns give {product:,.0f} rows." if product is not None else ""
+    said = f"Taken as independent, the columns give {counted(product, 'row')}." if product is not None else ""
     return Finding(
         code=CODE,
         rule=NAME,

@@ -38,6 +38,7 @@ from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_i
 from perfkit.model.plan_writes import CHECK_MS, MIN_SEARCH_MS, key_of, searches_without_index, writer_of
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK253", "fk-index-missing"
@@ -70,7 +71,7 @@ def _finding(trace: Trace, number: int, plan: Plan, writer: PlanNode, trigger: T
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table} is searched without an index for each of {trigger.calls:,.0f} rows of "
+            f"{table} is searched without an index for each of {counted(trigger.calls, 'row')} of "
             f"{trigger.relation_name or writer.relation_name}: {trigger.time_ms:,.1f} ms."
         ),
         advice=_advice(key, trigger),

@@ -39,6 +39,7 @@ from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK234", "function-opaque"
@@ -126,7 +127,7 @@ def _finding(
         offenders=(item.node_id,),
         plan=number,
         evidence=(
-            f"It returned {item.total_rows or 0.0:,.0f} rows; {item.plan_rows or 0.0:,.0f} were expected.",
+            f"It returned {counted(item.total_rows or 0.0, 'row')}; expected: {item.plan_rows or 0.0:,.0f}.",
         ),
     )
 

@@ -36,6 +36,7 @@ from perfkit.model.plan import AlternativePlan, Plan, PlanNode
 from perfkit.model.plan_alternatives import extra_in_block_ms, slower_plans
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK268", "generic-plan"
@@ -88,11 +89,11 @@ def _evidence(other: AlternativePlan) -> Iterator[str]:
 
     worst = max(other.plan.nodes(), key=wrong)
     yield (
-        f"Without the values {worst.plan_rows or 0.0:,.0f} rows are expected of "
-        f"{worst.relation_name or worst.node_type}, {worst.actual_rows or 0.0:,.0f} come."
+        f"Expected without the values: {counted(worst.plan_rows or 0.0, 'row')} of "
+        f"{worst.relation_name or worst.node_type}; {worst.actual_rows or 0.0:,.0f} came."
     )
     if other.executions:
-        yield f"The generic plan was used {other.executions:,} times."
+        yield f"The generic plan was used {counted(other.executions, 'time')}."
 
 
 def _prepared(custom: PlanNode, generic: PlanNode, *, measured: bool = True, planning: float = 0.1) -> Trace:

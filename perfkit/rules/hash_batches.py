@@ -38,6 +38,7 @@ from perfkit.model.plan_memory import memory_advice, spilled_mb, temporary_file_
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_scans import over_processes
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK240", "hash-batches"
@@ -107,8 +108,8 @@ def _advice(plan: Plan, item: PlanNode) -> str:
     original = over_processes(item, "Original Hash Batches")
     if 0 < original < _batches(item):
         lines.append(
-            f"{original:,.0f} batches were planned: more rows or wider ones came than expected, so refresh "
-            "the statistics first."
+            f"{counted(original, 'batch was', 'batches were')} planned: more rows or wider ones came "
+            "than expected, so refresh the statistics first."
         )
         tables = dict.fromkeys(relation(scan) for scan in item.walk() if scan.relation_name)
         statements += [f"ANALYZE {table};" for table in tables]

@@ -54,6 +54,7 @@ from perfkit.model.plan_scans import (
     rows_read,
 )
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK208", "index-prefix-skipped"
@@ -133,7 +134,7 @@ def _finding(
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: {part.index_name} was searched without its first column: it took {how} to "
-            f"find {part.total_rows or 0.0:,.0f} rows."
+            f"find {counted(part.total_rows or 0.0, 'row')}."
         ),
         advice=(
             "An index that begins with the column that is asked for needs one search. It is suggested, not "

@@ -43,6 +43,7 @@ from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_i
 from perfkit.model.plan_scans import over_processes
 from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK247", "memoize-thrash"
@@ -87,7 +88,7 @@ def _finding(
     saving_ms = saving_in_block(saving_ms, plan, trace)
     hits, misses = over_processes(cache, "Cache Hits"), over_processes(cache, "Cache Misses")
     evicted = over_processes(cache, "Cache Evictions")
-    thrown = f", and threw away {evicted:,.0f} entries for want of memory" if evicted else ""
+    thrown = f", and threw away {counted(evicted, 'entry', 'entries')} for want of memory" if evicted else ""
     return Finding(
         code=CODE,
         rule=NAME,

@@ -37,6 +37,7 @@ from perfkit.model.builders import alternating, line, loop, query, trace, unmeas
 from perfkit.model.finding import Finding
 from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._groups import (
     busiest_loop,
     by_shape_and_line,
@@ -172,11 +173,11 @@ def _refutation(spans: tuple[QuerySpan, ...]) -> str:
 
 def _evidence(spans: tuple[QuerySpan, ...], cause: QuerySpan | None) -> str:
     sets = {span.parameter_fingerprint for span in spans}
-    text = f"{len(spans)} statements of one shape, {len(sets)} different parameter sets"
+    text = f"{len(spans)} statements of one shape, {counted(len(sets), 'different parameter set')}"
     if cause is None:
         return f"{text}; no earlier statement of this block feeds the loop"
-    rows = "an unknown number of" if cause.returned_rows is None else f"{cause.returned_rows:,}"
-    return f"{text}; the statement before the loop returned {rows} rows"
+    rows = "an unknown number of rows" if cause.returned_rows is None else counted(cause.returned_rows, "row")
+    return f"{text}; the statement before the loop returned {rows}"
 
 
 _USERS = query(

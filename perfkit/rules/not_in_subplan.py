@@ -38,6 +38,7 @@ from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_i
 from perfkit.model.plan_subplans import NegatedSearch, negated_search
 from perfkit.model.scan_builders import plan_trace
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK228", "not-in-subplan"
@@ -75,8 +76,8 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, search: Nega
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(item)}: NOT IN searched the rows of its sub-query {loops:,} times, "
-            f"{values:,.0f} rows in all."
+            f"{table_name(item)}: NOT IN searched the rows of its sub-query {counted(loops, 'time')}, "
+            f"{counted(values, 'row')} in all."
         ),
         advice=_advice(item, search),
         refutation=(

@@ -47,6 +47,7 @@ from perfkit.model.plan_estimates import (
 from perfkit.model.plan_savings import measured_plans, saving_in_block
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule
 
 CODE, NAME = "PK249", "stale-statistics"
@@ -138,9 +139,9 @@ def _name(table: Table) -> str:
 def _state(table: Table) -> str:
     if table.is_analyzed is False:
         return f"{_name(table)} was never analysed"
+    changed = counted(table.modified_rows or 0, "row")
     return (
-        f"{table.modified_rows or 0:,.0f} rows of {_name(table)} changed since its statistics were taken "
-        f"of {max(0.0, table.rows):,.0f}"
+        f"{changed} of {_name(table)} changed since its statistics were taken of {max(0.0, table.rows):,.0f}"
     )
 
 

@@ -40,6 +40,7 @@ from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_i
 from perfkit.model.plan_writes import is_check, is_key, key_of, rows_written, writer_of
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK254", "trigger-time"
@@ -81,7 +82,7 @@ def _finding(
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
         message=(
             f"Triggers took {total_ms:,.1f} ms, {share:.0%} of the statement: {_shown(slowest)} ran "
-            f"{slowest.calls:,.0f} times for {rows_written(writer):,.0f} rows."
+            f"{counted(slowest.calls, 'time')} for {counted(rows_written(writer), 'row')}."
         ),
         advice=_advice(plan, slowest, writer, min_calls),
         refutation=(
@@ -94,7 +95,7 @@ def _finding(
         plan=number,
         saving_ms=saving_ms,
         evidence=tuple(
-            f"{_shown(one)}: {one.time_ms:,.1f} ms, {one.calls:,.0f} calls."
+            f"{_shown(one)}: {one.time_ms:,.1f} ms, {counted(one.calls, 'call')}."
             for one in triggers
             if one.time_ms
         ),

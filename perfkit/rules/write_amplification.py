@@ -41,6 +41,7 @@ from perfkit.model.plan_scans import number as number_of
 from perfkit.model.plan_writes import rows_written
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK252", "write-amplification"
@@ -91,7 +92,7 @@ def _finding(trace: Trace, number: int, plan: Plan, writer: PlanNode, rows: floa
     # Each index takes its part of the writing, the table itself one more.
     share = len(unused) / (1 + len(table.indexes)) if table else 0.0
     saving_ms = saving_in_block((writer.self_time_ms or 0.0) * share, plan, trace) if unused else None
-    count = f", which has {len(table.indexes)} indexes" if table else ""
+    count = f", which has {counted(len(table.indexes), 'index', 'indexes')}" if table else ""
     return Finding(
         code=CODE,
         rule=NAME,
@@ -113,7 +114,7 @@ def _finding(trace: Trace, number: int, plan: Plan, writer: PlanNode, rows: floa
         evidence=(
             f"{number_of(writer, 'WAL Records'):,.0f} records and "
             f"{number_of(writer, 'WAL Bytes') / 1e6:,.1f} MB in the log, and "
-            f"{number_of(writer, 'WAL FPI'):,.0f} whole pages.",
+            f"{counted(number_of(writer, 'WAL FPI'), 'whole page')}.",
             f"Writing took {writer.self_time_ms or 0.0:,.1f} ms of {plan.duration_ms or 0.0:,.1f} ms.",
         ),
     )

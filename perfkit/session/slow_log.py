@@ -18,7 +18,7 @@ from perfkit.capture.orm import orm_load
 from perfkit.capture.places import Places
 from perfkit.capture.sqlalchemy_hooks import INTERNAL_OPTION, sent_rows
 from perfkit.model.location import CodeLocation
-from perfkit.views._format import counted
+from perfkit.model.wording import counted
 
 # Loops are proved among the slow statements only; after so many, what was learned of them is dropped.
 _FINDER_LIFE = 1000

@@ -17,8 +17,3 @@ def megabytes(value: float | None) -> str:
     if abs(value) >= 1e6:
         return f"{value / 1e6:,.1f} MB"
     return f"{value / 1e3:,.1f} kB" if abs(value) >= 1000 else f"{value:,.0f} bytes"
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """`1 statement`, `101 statements`."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

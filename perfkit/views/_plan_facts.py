@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perfkit.model.plan import PlanNode
+from perfkit.model.wording import counted
 from perfkit.views import _plan_words as words
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._plan_conditions import short
@@ -39,7 +40,8 @@ def facts(node: PlanNode, shown: Mapping[str, str]) -> Iterator[str]:
     if node.buffers.temp_written:
         yield f"Temporary files: {words.blocks(node.buffers.temp_written)} written"
     if node.total_cost is not None:
-        yield f"Cost: {node.startup_cost or 0:,.2f} to {node.total_cost:,.2f}, {node.plan_width} bytes a row"
+        width = counted(node.plan_width or 0, "byte")
+        yield f"Cost: {node.startup_cost or 0:,.2f} to {node.total_cost:,.2f}, {width} a row"
     for key, value in node.attributes.items():
         if _tells(node, key, value) and not _is_shown_whole(shown.get(key)):
             yield f"{key}: {_fact(key, value)}"
@@ -84,7 +86,7 @@ def _worker(said: Mapping[str, Any]) -> str:
     parts = []
     time, rows = said.get("Actual Total Time"), said.get("Actual Rows")
     if isinstance(time, int | float) and isinstance(rows, int | float):
-        parts.append(f"{milliseconds(time)} for {words.count(rows)} rows")
+        parts.append(f"{milliseconds(time)} for {words.rows(words.count(rows))}")
     if said.get("Sort Space Type") == "Disk":
         parts.append("sorted on disk")
     return f"number {said.get('Worker Number')} {', '.join(parts)}".rstrip()

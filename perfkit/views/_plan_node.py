@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.wording import counted
 from perfkit.views import _plan_words as words
-from perfkit.views._format import counted
 from perfkit.views._html import BAR, BAR_STRONG, MUTED, Html, code_block, esc, join, pill, tag
 from perfkit.views._plan_facts import facts
 

@@ -96,8 +96,8 @@ def _removed(node: PlanNode, key: str) -> float:
 
 
 def _thrown_away(node: PlanNode, key: str) -> str:
-    rows = _removed(node, key)
-    return f" — threw away {count(rows)} rows" if rows else ""
+    removed = _removed(node, key)
+    return f" — threw away {rows(count(removed))}" if removed else ""
 
 
 def spills(node: PlanNode) -> Iterator[str]:

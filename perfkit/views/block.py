@@ -5,8 +5,9 @@ from typing import Literal
 
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
-from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
 from perfkit.views.curve import Mark
 

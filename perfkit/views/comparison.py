@@ -8,8 +8,9 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.query import QueryGroup
 from perfkit.model.trace import Trace
 from perfkit.model.verification import counter_changes
+from perfkit.model.wording import counted
 from perfkit.views import plan_comparison, profile_diff
-from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._functions import function_name, place
 from perfkit.views._html import (
     Content,

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from perfkit.model.cpu import CallerEdge, CpuProfile, FunctionProfile
+from perfkit.model.wording import counted
 from perfkit.views import flame, line_times
-from perfkit.views._format import counted, milliseconds
+from perfkit.views._format import milliseconds
 from perfkit.views._functions import Call, callees, function_name, place, seconds_text
 from perfkit.views._html import (
     Content,
@@ -194,7 +195,7 @@ def _tiles(profile: CpuProfile) -> Html:
         [
             *_time_tiles(profile),
             (milliseconds(yours), "own time of your code"),
-            *([] if profile.counts == "samples" else [(f"{calls:,}", "calls")]),
+            *([] if profile.counts == "samples" else [(f"{calls:,}", "call" if calls == 1 else "calls")]),
         ]
     )
 

@@ -2,7 +2,8 @@
 
 from perfkit.model.finding import Diagnosis, Finding
 from perfkit.model.location import CodeLocation
-from perfkit.views._format import counted, milliseconds
+from perfkit.model.wording import counted
+from perfkit.views._format import milliseconds
 from perfkit.views._html import Html, code, code_block, details, join, paragraph, pill, tag
 
 # What one round trip costs between two machines of one data centre; a local socket hides it.

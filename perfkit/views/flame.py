@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from perfkit.model.cpu import CpuProfile, FunctionProfile
+from perfkit.model.wording import counted
 from perfkit.views._call_paths import CallPaths, Path
 from perfkit.views._format import milliseconds
 from perfkit.views._functions import function_name, place
@@ -90,7 +91,7 @@ def alternative_text(profile: CpuProfile) -> str:
         for box, function in path[:_SPOKEN_STEPS]
     ]
     if len(path) > _SPOKEN_STEPS:
-        steps.append(f"{len(path) - _SPOKEN_STEPS} more calls below")
+        steps.append(f"{counted(len(path) - _SPOKEN_STEPS, 'more call')} below")
     attributed = f", {profile.coverage:.0%} of it attributed" if profile.is_wall_known else ""
     start = f"Flame chart of {milliseconds(wall_ms)}{attributed}."
     return f"{start} Heaviest path: {'; then '.join(steps)}." if steps else start

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from perfkit.model.memory import AllocationDiff, LineMemory, MemoryProfile
+from perfkit.model.wording import counted
 from perfkit.views import curve, memory_flame, memory_repeats, memory_statements, retention
-from perfkit.views._format import counted, megabytes
+from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, code, details, join, paragraph, section, table, tag, tiles
 from perfkit.views.curve import Mark
 from perfkit.views.memory_words import place, signed, signed_count, source

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from perfkit.model.memory import MemoryProfile
-from perfkit.views._format import counted, megabytes
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes
 from perfkit.views._functions import printable
 from perfkit.views._html import Content, Html, card, code, heading, paragraph, section, table
 from perfkit.views.memory_words import place, signed, source

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from perfkit.model.cpu import CpuProfile, FunctionProfile, StackTime
 from perfkit.model.native import NativeProfile
+from perfkit.model.wording import counted
 from perfkit.views import flame
-from perfkit.views._format import counted, megabytes
+from perfkit.views._format import megabytes
 from perfkit.views._functions import function_name, place
 from perfkit.views._html import Content, Html, code, join, paragraph, picture, section, table
 from perfkit.views.flame import Box

@@ -1,7 +1,8 @@
 """Memory after each further run of a cell, and what that says."""
 
 from perfkit.model.memory_growth import WARM_UP, Fit, GrowthVerdict, Repeats, judge
-from perfkit.views._format import counted, megabytes
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, join, paragraph, pill, section, table
 from perfkit.views.memory_words import signed
 

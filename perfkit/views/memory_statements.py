@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perfkit.model.memory import MemoryProfile, StatementMemory
-from perfkit.views._format import counted, megabytes
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, code, join, paragraph, table
 from perfkit.views.curve import Mark
 from perfkit.views.memory_words import place, signed, source

@@ -5,9 +5,9 @@ from itertools import groupby
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_match import NodePair, match_plans, match_statements
+from perfkit.model.wording import counted
 from perfkit.views import _plan_change as change
 from perfkit.views import _plan_words as words
-from perfkit.views._format import counted
 from perfkit.views._html import MUTED, Content, Html, details, join, paragraph, pill, tag, tiles
 from perfkit.views._plan_node import NOT_EXECUTED, indent
 from perfkit.views._sql import sql_html

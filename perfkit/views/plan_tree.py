@@ -10,9 +10,10 @@ from perfkit.model.finding import Finding
 from perfkit.model.plan import AlternativePlan, Plan, PlanNode
 from perfkit.model.plan_shape import cut_short
 from perfkit.model.plan_writer import plan_json
+from perfkit.model.wording import counted
 from perfkit.views import _plan_node as lines
 from perfkit.views import _plan_words as words
-from perfkit.views._format import counted, milliseconds
+from perfkit.views._format import milliseconds
 from perfkit.views._html import MONO, MUTED, Html, code, details, join, paragraph, tag, tiles
 from perfkit.views._sql import sql_html
 
@@ -223,7 +224,7 @@ def _sum(members: Sequence[tuple[PlanNode, int]], plan: Plan) -> str:
     more = ", …" if len(kinds) > _NAMED_KINDS else ""
     time = sum(node.self_time_ms or 0.0 for node, _ in members)
     share = f", {milliseconds(time)} ({time / plan.duration_ms:.1%})" if plan.duration_ms else ""
-    return f"{len(members):,} nodes{share}: {named}{more}"
+    return f"{counted(len(members), 'node')}{share}: {named}{more}"
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
@@ -234,7 +235,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
     for trigger in plan.triggers:
         yield (
             f"Trigger {trigger.constraint_name or trigger.name} on {trigger.relation_name}: "
-            f"{milliseconds(trigger.time_ms)} in {words.count(trigger.calls)} calls."
+            f"{milliseconds(trigger.time_ms)} in {counted(trigger.calls, 'call')}."
         )
     if plan.jit_time_ms:
         yield f"Of the nodes' times, {milliseconds(plan.jit_time_ms)} went into compiling the plan (JIT)."

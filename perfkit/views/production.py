@@ -1,6 +1,7 @@
 """The plan at production size beside today's: how much the cost grows, and which tables are read whole."""
 
 from perfkit.model.production import GROWTH, GrownTable, ProductionPlan
+from perfkit.model.wording import counted
 from perfkit.views import plan_tree
 from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, details, join, paragraph, pill, section, table
@@ -69,8 +70,8 @@ def _rows(production: ProductionPlan) -> list[tuple[str, str, str, str]]:
 
 
 def _size(item: GrownTable) -> tuple[str, str, str, str]:
-    today = f"{max(0.0, item.rows_today):,.0f} rows, {megabytes(item.bytes_today)}"
-    return item.name, today, f"{item.rows:,.0f} rows, {megabytes(item.size_bytes)}", _times(item.factor)
+    today = f"{counted(max(0.0, item.rows_today), 'row')}, {megabytes(item.bytes_today)}"
+    return item.name, today, f"{counted(item.rows, 'row')}, {megabytes(item.size_bytes)}", _times(item.factor)
 
 
 def _times(factor: float | None) -> str:

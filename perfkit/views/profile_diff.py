@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from perfkit.model.cpu import CpuProfile, FunctionProfile
-from perfkit.views._format import counted, milliseconds
+from perfkit.model.wording import counted
+from perfkit.views._format import milliseconds
 from perfkit.views._functions import function_name, place, seconds_text
 from perfkit.views._html import Content, Html, card, code, heading, paragraph, section, table
 
@@ -144,8 +145,8 @@ def own_after_s(change: FunctionChange) -> float:
 
 
 def calls_text(change: FunctionChange) -> str:
-    """How often it was called on each side: `100 → 1 calls`."""
-    return f"{_count(change.before):,} → {_count(change.after):,} calls"
+    """How often it was called on each side: `100 → 1 call`."""
+    return f"{_count(change.before):,} → {counted(_count(change.after), 'call')}"
 
 
 def side_text(side: Side | None, profile: CpuProfile) -> str:
@@ -194,7 +195,7 @@ def _totals(before: CpuProfile, after: CpuProfile) -> str:
     if not _has_calls(before, after):
         return text
     old, new = (sum(function.ncalls for function in side.functions) for side in (before, after))
-    return f"{text}, {old:,} → {new:,} calls"
+    return f"{text}, {old:,} → {counted(new, 'call')}"
 
 
 def _headers(before: CpuProfile, after: CpuProfile) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from perfkit.model.query import QueryGroup, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import (
     BAR,
     BAR_STRONG,
@@ -85,7 +86,8 @@ def _groups_html(groups: tuple[QueryGroup, ...]) -> Html:
     )
     if len(groups) <= SHOWN_GROUPS:
         return shown
-    return join([shown, paragraph(f"{len(groups) - SHOWN_GROUPS} more shapes are not shown.", quiet=True)])
+    left_out = counted(len(groups) - SHOWN_GROUPS, "more shape")
+    return join([shown, paragraph(f"{left_out} not shown.", quiet=True)])
 
 
 def _background_html(trace: Trace) -> Html:
@@ -113,8 +115,9 @@ def as_text(trace: Trace) -> str:
 def _group_lines(groups: tuple[QueryGroup, ...]) -> list[str]:
     lines = []
     for group in groups[:SHOWN_GROUPS]:
+        rows = "row " if group.returned_rows == 1 else "rows"
         lines.append(
-            f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {_rows(group):>8} rows  "
+            f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {_rows(group):>8} {rows}  "
             f"{_shortened(group.query_text)}"
         )
         lines.extend(f"{'':>20}{line}" for line in [*_values(group), *_places(group)])
@@ -169,7 +172,7 @@ def _places(group: QueryGroup) -> list[str]:
         counts[key] = counts.get(key, 0) + count
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     lines = [f"{site} ({count:,} ×, loop at {loop})" if loop else site for (site, loop), count in ranked[:3]]
-    return [*lines, f"and {len(ranked) - 3} more places"] if len(ranked) > 3 else lines
+    return [*lines, f"and {counted(len(ranked) - 3, 'more place')}"] if len(ranked) > 3 else lines
 
 
 def _values(group: QueryGroup) -> list[str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from tornado.template import Loader
 
 from perfkit.model.cpu import CpuProfile
-from perfkit.views._format import counted
+from perfkit.model.wording import counted
 from perfkit.views._functions import seconds_text
 from perfkit.views._html import Html, join, paragraph, tag
 from perfkit.views._snakeviz_data import GraphData, graph_data, to_json

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from perfkit.views._format import counted, milliseconds
+from perfkit.model.wording import counted
+from perfkit.views._format import milliseconds
 from perfkit.views._html import BAR, BAR_STRONG, Html, picture
 
 # Narrow, so that on a phone the letters stay large enough to be read.

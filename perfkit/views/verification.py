@@ -1,7 +1,8 @@
 """The proof of a fix in plain words: what was proved first, then the numbers it rests on."""
 
 from perfkit.model.verification import CounterChange, Outcome, TargetResult, TimingComparison, Verification
-from perfkit.views._format import counted, megabytes, milliseconds
+from perfkit.model.wording import counted
+from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import (
     Content,
     Html,

@@ -1,6 +1,7 @@
 """What was tried for a plan: the best first, ready to paste, then every attempt with what it measured."""
 
 from perfkit.model.what_if import Attempt, Proof, ProofVerdict, Runs
+from perfkit.model.wording import counted
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import (
     MUTED,
@@ -125,7 +126,7 @@ def _what(item: Attempt) -> Html:
 def _notes(proof: Proof) -> list[str]:
     """How much data it was tried on comes first: on other sizes other plans win."""
     sizes = [
-        f"{table.name} ({'rows not counted' if table.rows < 0 else f'{table.rows:,.0f} rows'}, "
+        f"{table.name} ({'rows not counted' if table.rows < 0 else counted(table.rows, 'row')}, "
         f"{megabytes(table.size_bytes)})"
         for table in proof.tables
     ]
@@ -133,14 +134,14 @@ def _notes(proof: Proof) -> list[str]:
 
 
 def _measured(runs: Runs) -> str:
-    return f"{milliseconds(runs.median_ms)}, {runs.median_blocks:,} blocks"
+    return f"{milliseconds(runs.median_ms)}, {counted(runs.median_blocks, 'block')}"
 
 
 def _change(base: Runs | None, runs: Runs) -> str:
     if base is None:
         return _measured(runs)
     times = f"{milliseconds(base.median_ms)} → {milliseconds(runs.median_ms)}"
-    return f"{times}, {base.median_blocks:,} → {runs.median_blocks:,} blocks"
+    return f"{times}, {base.median_blocks:,} → {counted(runs.median_blocks, 'block')}"
 
 
 def _costs(item: Attempt) -> list[str]:

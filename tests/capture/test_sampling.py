@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from perfkit.capture._sampled_stacks import Moments, functions_and_stacks, without_repeats
-from perfkit.capture.sampling import SamplingCollector
+from perfkit.capture._thread_sampler import Seen
+from perfkit.capture.sampling import SamplingCollector, _profile
 from perfkit.session import measure
 
 needs_ticks = pytest.mark.skipif(
@@ -247,7 +249,14 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_few_samples_are_said_to_be_few():
-    assert any("samples: the shares are rough" in note for note in sampled(lambda: spin(0.01)).notes)
+    assert any("the shares are rough" in note for note in sampled(lambda: spin(0.01)).notes)
+
+
+def test_one_sample_is_one_sample():
+    sampler = SimpleNamespace(seen=lambda: [Seen((), (), True, 0.001, 1)], longest_gap_s=0.0, is_biased=False)
+    profile = _profile(sampler, 0.001, 0.001)
+    assert profile.engine.startswith("sampling, 1 sample, one each 1.0 ms")
+    assert any(note.startswith("Only 1 sample:") for note in profile.notes)
 
 
 def test_an_empty_block_and_a_stop_without_start_give_empty_profiles():

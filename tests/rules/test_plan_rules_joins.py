@@ -103,7 +103,7 @@ def hash_join(*, original=4, batches=4, peak=4_000, settings=None, rows=150_000)
 def test_statistics_come_before_memory_where_the_batches_grew():
     lines = advice("hash-batches", hash_join(original=1, batches=8)).splitlines()
     assert lines[1:] == ["ANALYZE users;", "SET LOCAL work_mem = '32MB';"]
-    assert "1 batches were planned" in lines[0]
+    assert "1 batch was planned" in lines[0]
 
 
 def test_a_hash_that_needs_too_much_memory_is_not_told_to_take_it():
