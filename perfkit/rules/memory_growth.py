@@ -80,22 +80,23 @@ def memory_growth(
     never = 2**63  # resident memory must rise by its slope; small steps of arenas add up to any total
     resident = fit([run.rss_bytes for run in runs], min_rss_slope_bytes, never)
     if held.verdict is GrowthVerdict.GROWTH:
-        yield _finding(memory, held, is_traced=True)
+        yield _finding(memory, held, warm_up, is_traced=True)
     elif resident.verdict is GrowthVerdict.GROWTH:
-        yield _finding(memory, resident, is_traced=False)
+        yield _finding(memory, resident, warm_up, is_traced=False)
 
 
-def _finding(memory: MemoryProfile, fit: Fit, *, is_traced: bool) -> Finding:
+def _finding(memory: MemoryProfile, fit: Fit, warm_up: int, *, is_traced: bool) -> Finding:
     assert memory.repeats is not None
     what = "" if is_traced else " in resident memory, though Python holds no more"
-    size = f"{fit.slope_bytes / 1e6:,.2f} MB"
+    size, total = f"{fit.slope_bytes / 1e6:,.2f} MB", f"{fit.total_bytes / 1e6:,.1f} MB"
     line = next((diff.location for diff in memory.growth if diff.is_user_code and diff.size_diff > 0), None)
-    counted = f"{len(memory.repeats.iterations)} further runs, R² {fit.r_squared:.3f}"
+    runs = len(memory.repeats.iterations)
+    counted = f"{runs} further runs, counted after the warm-up of {warm_up}; R² {fit.r_squared:.3f}"
     return Finding(
         code="PK401",
         rule="memory-growth",
         severity="fix now" if fit.slope_bytes >= _FIX_NOW_BYTES else "worth it",
-        message=f"Each run leaves {size} more behind{what}: {fit.total_bytes / 1e6:,.1f} MB in all",
+        message=f"Each run leaves {size} more behind{what}: {total} after the warm-up",
         advice=_advice(memory, is_traced=is_traced),
         refutation=(
             "It would be a false alarm if it is a store that is meant to grow, or a cache with a bound that "

@@ -39,7 +39,7 @@ def verdict_text(repeats: Repeats) -> str:
     """What the runs say, in a sentence or two."""
     held, resident = fits(repeats)
     runs = counted(len(repeats.iterations), "further run")
-    sentences = [f"{runs}, the first {WARM_UP} of them warm-up: {_words(held)}"]
+    sentences = [f"{runs}, counted after the first {WARM_UP}, which are warm-up: {_words(held)}"]
     if held.verdict is not GrowthVerdict.GROWTH and resident.verdict is GrowthVerdict.GROWTH:
         sentences.append(
             f"Resident memory grows by {megabytes(resident.slope_bytes)} a run all the same: memory of C "
@@ -69,7 +69,7 @@ def _words(fit: Fit) -> str:
     if fit.verdict is GrowthVerdict.GROWTH:
         return (
             f"what Python holds grows by {megabytes(fit.slope_bytes)} a run (R² {fit.r_squared:.2f}, "
-            f"{signed(fit.total_bytes)} after the warm-up)."
+            f"{signed(fit.total_bytes)} in all after the warm-up)."
         )
     if fit.verdict is GrowthVerdict.PLATEAU:
         return "what Python holds does not grow from run to run."
