@@ -11,6 +11,7 @@ from typing import Any
 
 from perfkit.capture._code_origin import origin
 from perfkit.capture.call_site import code_location
+from perfkit.capture.patches import Patches
 from perfkit.model.location import CodeLocation
 from perfkit.model.native import AllocatingFunction, AllocationStack, NativeProfile
 
@@ -50,6 +51,9 @@ class NativeRecorder:
         import memray
 
         self._folder = Path(tempfile.mkdtemp(prefix="perfkit-memray-"))
+        # Once a process, memray prints that it is new to greenlets, which SQLAlchemy always loads.
+        banner = Patches()
+        banner.replace(memray._memray, "print_greenlet_warning", lambda _print: lambda: None)
         try:
             self._tracker = memray.Tracker(
                 self._folder / "allocations.bin",
@@ -61,6 +65,8 @@ class NativeRecorder:
             self._tracker = None
             self._remove()
             raise NativeUnavailableError(f"memray cannot record: {error}") from None
+        finally:
+            banner.restore()
 
     def halt(self) -> None:
         """End recording. Idempotent."""

@@ -49,6 +49,18 @@ def test_memory_of_c_code_is_found_at_the_line_that_called_it(notebook):
 
 
 @needs_memray
+def test_memray_shows_nothing_of_its_own(own_kernel):
+    """Once a process, it says that it is new to greenlets, which SQLAlchemy loads."""
+    pytest.importorskip("memray")
+    own_kernel.run("import greenlet\n%load_ext perfkit")
+    ran = own_kernel.run("%%memtrace --native\nx = bytearray(3_000_000)")
+    assert ran.status == "ok", ran.error
+    shown = [item for item in ran.outputs if "data" in item or "text" in item]
+    assert [item["data"] for item in shown] == ran.bundles
+    assert own_kernel.value("__import__('memray')._memray.print_greenlet_warning.__name__") != "<lambda>"
+
+
+@needs_memray
 def test_a_cell_that_fails_leaves_no_file_and_no_recording(notebook):
     pytest.importorskip("memray")
     before = recordings()
