@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_predicates import Predicate, bare, predicates
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_shape import is_stopped_by_limit
@@ -53,6 +54,16 @@ class WastefulScan:
         return self.node.total_rows_removed or 0.0
 
     @property
+    def shown_read(self) -> str:
+        """The rows that reached the filter, in words."""
+        return about(self.node, self.rows_read)
+
+    @property
+    def shown_kept(self) -> str:
+        """The rows that it returned, in words."""
+        return about(self.node, self.rows_kept)
+
+    @property
     def table(self) -> Table | None:
         """What the catalogue says of the table, where it was asked."""
         return self.plan.table_of(self.node)
@@ -67,7 +78,7 @@ class WastefulScan:
         """The filter, and what the scan took."""
         return (
             f"Filter: {self.node.attributes.get('Filter')}",
-            f"{self.rows_read:,.0f} rows were read to keep {self.rows_kept:,.0f}; the scan itself took "
+            f"{self.shown_read.capitalize()} rows were read to keep {self.shown_kept}; the scan itself took "
             f"{self.node.self_time_ms or 0.0:,.1f} ms of {self.plan.duration_ms or 0.0:,.1f} ms.",
         )
 

@@ -39,6 +39,7 @@ from perfkit.model.catalog import Column
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import MAX_COLUMNS, IndexCandidate, index_for_arms, ordering, relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_conditions import Arm, SortColumn, filter_arms, sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
@@ -152,7 +153,7 @@ def _finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"{table_name(scan)}: {_sorted_rows(sort):,.0f} rows are sorted{kept}.",
+        message=f"{table_name(scan)}: {about(sort, _sorted_rows(sort))} rows are sorted{kept}.",
         advice=(
             "An index in this order gives the rows without a sort. It is suggested, not proved: create it, "
             f"then explain the statement again.\n{candidate.statement}"

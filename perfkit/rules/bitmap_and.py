@@ -32,11 +32,11 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import BITMAP_SCAN, index_arms, index_scans, rows_read
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK211", "bitmap-and"
@@ -87,8 +87,8 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: {_entries(scan):,.0f} entries of {names} are intersected to find "
-            f"{counted(rows_read(scan), 'row')}."
+            f"{table_name(scan)}: {about(scan, _entries(scan))} entries of {names} are intersected to find "
+            f"{about(scan, rows_read(scan), 'row')}."
         ),
         advice=(
             "One index on all of these columns is read for the wanted rows alone. It is suggested, not "
@@ -106,7 +106,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         saving_ms=saving_ms,
         evidence=(
             *(
-                f"{part.index_name}: {counted(part.total_rows or 0.0, 'entry', 'entries')} for "
+                f"{part.index_name}: {about(part, None, 'entry', 'entries')} for "
                 f"{part.attributes.get('Index Cond')}"
                 for part in index_scans(scan)
             ),

@@ -33,6 +33,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_joins import aliases_below, join_sides, mentions, shared_values, tied_by_condition
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -105,8 +106,8 @@ def _finding(
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"Nothing ties {_called(ours, our_name)} to {_called(theirs, their_name)}: "
-            f"{outer.total_rows or 0:,.0f} and {inner.actual_rows or 0:,.0f} rows give "
-            f"{join.total_rows or 0:,.0f} pairs."
+            f"{about(outer)} and {inner.actual_rows or 0:,.0f} rows give "
+            f"{about(join)} pairs."
         ),
         advice=(
             "Say how they belong together, or take out the table of which nothing is wanted.\n"

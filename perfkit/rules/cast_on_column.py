@@ -84,7 +84,7 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate) -> Finding:
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan.node)}.{predicate.columns[0]} is converted to {predicate.type_name} in each "
-            f"of {scan.rows_read:,.0f} rows to keep {scan.rows_kept:,.0f}."
+            f"of {scan.shown_read} rows to keep {scan.shown_kept}."
         ),
         advice=_advice(scan, predicate),
         refutation=(

@@ -38,6 +38,7 @@ from perfkit.model.catalog import Column, Index, Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_columns import needed_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
@@ -138,7 +139,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, statement: s
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: {scan.self_buffers.shared:,} blocks are touched for "
-            f"{rows_read(scan):,.0f} rows, for columns that {name} could hold."
+            f"{about(scan, rows_read(scan))} rows, for columns that {name} could hold."
         ),
         advice=(
             "An index that holds these columns too answers without the table. It is suggested, not proved, "

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.scan_builders import plan_trace
@@ -84,7 +85,7 @@ def _saving_ms(scan: PlanNode) -> float:
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
     saving_ms = saving_in_block(_saving_ms(scan), plan, trace)
-    removed, kept = scan.total_rows_removed or 0.0, scan.total_rows or 0.0
+    rows = about(scan, (scan.total_rows_removed or 0.0) + (scan.total_rows or 0.0))
     name = scan.attributes.get("CTE Name")
     is_written = bool(_MATERIALIZED.search(plan.query_text))
     first = "Leave out MATERIALIZED" if is_written else "Write NOT MATERIALIZED"
@@ -92,7 +93,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"CTE {name}: {removed + kept:,.0f} rows are computed and stored to keep {kept:,.0f}.",
+        message=f"CTE {name}: {rows} rows are computed and stored to keep {about(scan)}.",
         advice=(
             f"{first}, so that the condition gets to the table; where a function that may return something "
             "else each time, or FOR UPDATE, keeps the fence up, put the condition into the CTE.\n"

@@ -38,6 +38,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -122,8 +123,8 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, sort: PlanNo
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{rows:,.0f} rows were sorted through {_disk_kb(sort) * 1024 / 1e6:,.1f} MB on disk to find "
-            "equal values inside an aggregate."
+            f"{about(sort, rows).capitalize()} rows were sorted through "
+            f"{_disk_kb(sort) * 1024 / 1e6:,.1f} MB on disk to find equal values inside an aggregate."
         ),
         advice=_advice(item, sort),
         refutation=(

@@ -32,6 +32,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -86,8 +87,8 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: {rows_read(scan):,.0f} rows are fetched from another server to keep "
-            f"{scan.total_rows or 0.0:,.0f}; {part} of the condition was sent."
+            f"{table_name(scan)}: {about(scan, rows_read(scan))} rows are fetched from another server to "
+            f"keep {about(scan)}; {part} of the condition was sent."
         ),
         advice=(
             "Write the condition so that it can be sent: built-in types, operators and functions, and values "

@@ -37,6 +37,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_for_arms, relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_columns import mentioned_columns, needed_columns
 from perfkit.model.plan_conditions import filter_arms
@@ -118,7 +119,7 @@ def _filtered(plan: Plan, scan: PlanNode) -> _Found | None:
         f"suggested, not proved.\n{statement}"
     )
     saving_ms = (scan.self_time_ms or 0.0) * removed_share(scan)
-    return saving_ms, f"to keep {scan.total_rows or 0.0:,.0f}", advice
+    return saving_ms, f"to keep {about(scan)}", advice
 
 
 def _repeated_values(plan: Plan, scan: PlanNode, max_share: float) -> _Found | None:
@@ -178,7 +179,8 @@ def _finding(
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: all {rows_read(scan):,.0f} entries of {scan.index_name} are read {kept}."
+            f"{table_name(scan)}: all entries, {about(scan, rows_read(scan))}, of "
+            f"{scan.index_name} are read {kept}."
         ),
         advice=advice,
         refutation=(

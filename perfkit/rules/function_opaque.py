@@ -35,11 +35,11 @@ from collections.abc import Iterator
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans
 from perfkit.model.sql_names import quoted
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK234", "function-opaque"
@@ -126,9 +126,7 @@ def _finding(
         location=plan.call_site,
         offenders=(item.node_id,),
         plan=number,
-        evidence=(
-            f"It returned {counted(item.total_rows or 0.0, 'row')}; expected: {item.plan_rows or 0.0:,.0f}.",
-        ),
+        evidence=(f"It returned {about(item, None, 'row')}; expected: {item.plan_rows or 0.0:,.0f}.",),
     )
 
 

@@ -33,6 +33,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import memory_advice, spilled_mb, temporary_file_ms, work_mem_kb
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -68,10 +69,10 @@ def _batches(item: PlanNode) -> float:
     return float(value) if isinstance(value, int | float) else 1.0
 
 
-def _rows(item: PlanNode) -> float:
+def _rows(item: PlanNode) -> str:
     """Rows in one hash: workers share one that is parallel, else each has its own."""
     shared = item.attributes.get("Parallel Aware") is True
-    return (item.total_rows if shared else item.actual_rows) or 0.0
+    return about(item) if shared else f"{item.actual_rows or 0.0:,.0f}"
 
 
 def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNode) -> Finding:
@@ -84,7 +85,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, join: PlanNo
         rule=NAME,
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
         message=(
-            f"A hash of {_rows(item):,.0f} rows went through the disk in {_batches(item):,.0f} "
+            f"A hash of {_rows(item)} rows went through the disk in {_batches(item):,.0f} "
             f"batches: {spilled_mb(item, join):,.1f} MB."
         ),
         advice=_advice(plan, item),

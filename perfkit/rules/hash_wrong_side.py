@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_joins import join_sides
 from perfkit.model.plan_memory import spilled_mb
@@ -90,8 +91,8 @@ def _finding(
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{hashed.total_rows or 0:,.0f} rows were hashed to be searched for "
-            f"{outer.total_rows or 0:,.0f}: the planner expected "
+            f"{about(hashed).capitalize()} rows were hashed to be searched for "
+            f"{about(outer)}: the planner expected "
             f"{hashed.plan_rows or 0:,.0f} and {outer.plan_rows or 0:,.0f}."
         ),
         advice="\n".join(

@@ -33,6 +33,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import (
     hash_multiplier,
@@ -79,10 +80,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, disk_kb: flo
         code=CODE,
         rule=NAME,
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
-        message=(
-            f"Grouping into {item.total_rows or 0:,.0f} groups went through "
-            f"{disk_kb * 1024 / 1e6:,.1f} MB on disk."
-        ),
+        message=(f"Grouping into {about(item)} groups went through {disk_kb * 1024 / 1e6:,.1f} MB on disk."),
         advice=_advice(plan, item),
         refutation=(
             "Refuted if grouping is as slow in memory: files that stay in the operating system's cache "

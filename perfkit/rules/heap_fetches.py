@@ -37,6 +37,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_table, node, planned_trace
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -97,7 +98,7 @@ def _finding(trace: Trace, position: int, plan: Plan, scan: PlanNode) -> Finding
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: the index alone was to be enough, but the table was visited "
-            f"{number(scan, 'Heap Fetches'):,.0f} times for {rows_read(scan):,.0f} rows."
+            f"{number(scan, 'Heap Fetches'):,.0f} times for {about(scan, rows_read(scan))} rows."
         ),
         advice=(
             "VACUUM notes which pages everybody may see (VACUUM FULL does not). If the visits come back, let "

@@ -34,6 +34,7 @@ from perfkit.model.catalog import Column
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import (
@@ -54,7 +55,6 @@ from perfkit.model.plan_scans import (
     rows_read,
 )
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
 from perfkit.rules._rule import Rule, severity_of
 
 CODE, NAME = "PK208", "index-prefix-skipped"
@@ -134,7 +134,7 @@ def _finding(
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)}: {part.index_name} was searched without its first column: it took {how} to "
-            f"find {counted(part.total_rows or 0.0, 'row')}."
+            f"find {about(part, None, 'row')}."
         ),
         advice=(
             "An index that begins with the column that is asked for needs one search. It is suggested, not "

@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import (
@@ -113,8 +114,8 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: {names} leads to {rows_read(scan):,.0f} rows, and the filter keeps "
-            f"{scan.total_rows or 0.0:,.0f}."
+            f"{table_name(scan)}: {names} leads to {about(scan, rows_read(scan))} rows, and the filter keeps "
+            f"{about(scan)}."
         ),
         advice=(
             "An index that holds the filter's columns too leads straight to these rows. It is suggested, not "

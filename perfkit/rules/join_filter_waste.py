@@ -35,6 +35,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_joins import LOOK_UP_MS, equal_columns, join_sides, rows_removed_by_join
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
@@ -99,12 +100,13 @@ def _has_index(plan: Plan, scans: list[PlanNode], columns: list[str]) -> bool:
 
 def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, look_up: _LookUp) -> Finding:
     removed, kept = rows_removed_by_join(join), join.total_rows or 0.0
+    pairs = about(join, removed + kept, "pair")
     scan, saving_ms = look_up.scan, saving_in_block(look_up.saving_ms, plan, trace)
     return Finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"{table_name(scan)}: {removed + kept:,.0f} pairs of rows are compared to keep {kept:,.0f}.",
+        message=f"{table_name(scan)}: {pairs} of rows are compared to keep {about(join)}.",
         advice=(
             "An index on the column of the join would lead straight to the matches. It is suggested, not "
             "proved: create it, then explain the statement again.\n"

@@ -83,7 +83,7 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate, advice: str
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan.node)}.{predicate.columns[0]} is taken apart in each of "
-            f"{scan.rows_read:,.0f} rows to keep {scan.rows_kept:,.0f}."
+            f"{scan.shown_read} rows to keep {scan.shown_kept}."
         ),
         advice=advice,
         refutation=(

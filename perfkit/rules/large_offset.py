@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import SortColumn, sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -79,15 +80,14 @@ def _below(limit: PlanNode) -> PlanNode | None:
 
 def _finding(trace: Trace, number: int, plan: Plan, limit: PlanNode, saving_ms: float) -> Finding:
     below = _below(limit) or limit
-    kept = limit.total_rows or 0.0
     saving_ms = saving_in_block(saving_ms, plan, trace)
     return Finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"OFFSET: {below.total_rows or 0.0:,.0f} rows are read to return {kept:,.0f}, and each further "
-            "page reads more."
+            f"OFFSET: {about(below)} rows are read to return {about(limit)}, "
+            "and each further page reads more."
         ),
         advice=_advice(plan, below, max(1.0, limit.actual_rows or 0.0)),
         refutation=(

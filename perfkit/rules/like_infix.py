@@ -89,7 +89,7 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate) -> Finding:
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan.node)}: {scan.key_of(predicate)} is searched for a pattern in "
-            f"{scan.rows_read:,.0f} rows to keep {scan.rows_kept:,.0f}."
+            f"{scan.shown_read} rows to keep {scan.shown_kept}."
         ),
         advice=_advice(scan, predicate),
         refutation=(

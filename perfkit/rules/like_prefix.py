@@ -76,8 +76,8 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate, start: Patt
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan.node)}: {scan.rows_read:,.0f} rows are compared with {pattern} "
-            f"to keep {scan.rows_kept:,.0f}."
+            f"{table_name(scan.node)}: {scan.shown_read} rows are compared with {pattern} "
+            f"to keep {scan.shown_kept}."
         ),
         advice=_advice(scan, predicate, start),
         refutation=(

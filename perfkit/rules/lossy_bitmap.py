@@ -34,6 +34,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -112,7 +113,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         severity=severity_of(saving_ms, trace),
         message=(
             f"{table_name(scan)}: the bitmap of rows did not fit into memory; on {lossy:,.0f} of "
-            f"{lossy + exact:,.0f} pages every row was tested, {recheck_removed(scan):,.0f} in vain."
+            f"{lossy + exact:,.0f} pages every row was tested, {about(scan, recheck_removed(scan))} in vain."
         ),
         advice=(
             "If an index can hold all columns of the filter, it leads to fewer pages. Else give this "

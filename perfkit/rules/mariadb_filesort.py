@@ -34,6 +34,7 @@ from perfkit.model.builders import trace as block
 from perfkit.model.finding import Finding
 from perfkit.model.mariadb_plan import read_mariadb_plan
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_savings import measured_plans, own_time_words
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
@@ -70,10 +71,7 @@ def _finding(number: int, plan: Plan, sort: PlanNode) -> Finding:
         code=CODE,
         rule=NAME,
         severity="info",
-        message=(
-            f"Sorting {sort.total_rows or 0.0:,.0f} rows did not fit "
-            f"into {said.get('r_buffer_size', 'memory')}."
-        ),
+        message=(f"Sorting {about(sort)} rows did not fit into {said.get('r_buffer_size', 'memory')}."),
         advice=(
             "Sort less: fewer columns, a condition or a LIMIT before the sort; with a LIMIT an index in this "
             "order needs none. Else try more memory in this session.\n"

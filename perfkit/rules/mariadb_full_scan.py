@@ -35,6 +35,7 @@ from perfkit.model.builders import trace as block
 from perfkit.model.finding import Finding
 from perfkit.model.mariadb_plan import read_mariadb_plan
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_dialects import condition_arms, index_columns, name_in
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -106,12 +107,13 @@ def _saving_ms(scan: PlanNode) -> float:
 
 def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, columns: tuple[str, ...]) -> Finding:
     saving_ms, read = saving_in_block(_saving_ms(scan), plan, trace), _rows(scan)
+    kept = about(scan)
     statement = f"ALTER TABLE {name_in(table_name(scan), 'mysql')} ADD INDEX ({', '.join(columns)});"
     return Finding(
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"{table_name(scan)}: {read:,.0f} rows are read to keep {scan.total_rows or 0.0:,.0f}.",
+        message=f"{table_name(scan)}: {about(scan, read)} rows are read to keep {kept}.",
         advice=(
             "An index on the columns of the condition would lead straight to these rows. It is suggested, "
             f"not proved; MariaDB commits the open transaction when it creates one.\n{statement}"

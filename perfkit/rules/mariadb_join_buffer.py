@@ -37,6 +37,7 @@ from perfkit.model.builders import trace as block
 from perfkit.model.finding import Finding
 from perfkit.model.mariadb_plan import read_mariadb_plan
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_dialects import condition_arms, name_in
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -101,7 +102,7 @@ def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, column: str)
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"{table}: {removed + kept:,.0f} pairs of rows are compared to keep {kept:,.0f}.",
+        message=f"{table}: {about(join, removed + kept)} pairs of rows are compared to keep {about(join)}.",
         advice=(
             "An index on the joined column would lead straight to the rows that match. It is suggested, not "
             "proved; MariaDB commits the open transaction when it creates one.\n"

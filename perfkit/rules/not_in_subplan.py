@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_subplans import NegatedSearch, negated_search
@@ -77,7 +78,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, search: Nega
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(item)}: NOT IN searched the rows of its sub-query {counted(loops, 'time')}, "
-            f"{counted(values, 'row')} in all."
+            f"{about(search.subplan, values, 'row')} in all."
         ),
         advice=_advice(item, search),
         refutation=(

@@ -89,7 +89,7 @@ def _finding(trace: Trace, scan: WastefulScan, keys: tuple[str, ...], missing: l
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan.node)}: {scan.rows_read:,.0f} rows are read to keep the {scan.rows_kept:,.0f} "
+            f"{table_name(scan.node)}: {scan.shown_read} rows are read to keep {scan.shown_kept} "
             f"that match on {' or '.join(keys)}."
         ),
         advice="\n".join(

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_disjunctions import Disjunction, disjunctions
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
@@ -97,8 +98,8 @@ def _finding(trace: Trace, number: int, plan: Plan, join: PlanNode, either: Disj
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{removed + kept:,.0f} rows are joined to keep the {kept:,.0f} for which an OR over "
-            f"{' and '.join(either.tables)} holds."
+            f"{about(join, removed + kept).capitalize()} rows are joined to keep {about(join)}, for which "
+            f"an OR over {' and '.join(either.tables)} holds."
         ),
         advice=(
             "Ask one side of OR at a time and unite the results, with the keys of both tables among the "

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.plan_shape import is_limited, scan_below
@@ -85,7 +86,8 @@ def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode) -> Finding:
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{_rows(sort):,.0f} rows are sorted by a random number to return {sort.total_rows or 0.0:,.0f}."
+            f"{about(sort, _rows(sort)).capitalize()} rows are sorted by a random number to return "
+            f"{about(sort)}."
         ),
         advice=_advice(plan, sort) if limited else _SHUFFLE,
         refutation=(

@@ -105,7 +105,7 @@ def _finding(trace: Trace, scan: WastefulScan, predicate: Predicate, sent: str) 
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan.node)}.{predicate.columns[0]} is {own_type}, and the value that was sent is a "
-            f"Python {sent}: {scan.rows_read:,.0f} rows are converted to keep {scan.rows_kept:,.0f}."
+            f"Python {sent}: {scan.shown_read} rows are converted to keep {scan.shown_kept}."
         ),
         advice=_advice(scan, predicate, own_type),
         refutation=(

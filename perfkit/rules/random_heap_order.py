@@ -36,6 +36,7 @@ from perfkit.model.catalog import Column, Table
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
 from perfkit.model.plan_scans import index_of, removed_share, rows_read
@@ -112,8 +113,9 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         rule=NAME,
         severity=severity_of(saving_ms, trace),
         message=(
-            f"{table_name(scan)}: {scan.self_buffers.shared:,} blocks are touched for {rows_read(scan):,.0f} "
-            f"rows: in the order of {scan.index_name} they lie all over the table."
+            f"{table_name(scan)}: {scan.self_buffers.shared:,} blocks are touched for "
+            f"{about(scan, rows_read(scan))} rows: in the order of {scan.index_name} they lie "
+            "all over the table."
         ),
         advice=_advice(plan, scan),
         refutation=(

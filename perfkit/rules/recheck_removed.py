@@ -35,6 +35,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import example_index, example_table, node, planned_trace
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -123,8 +124,8 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode) -> Finding:
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: {names} leads to {rows_read(scan):,.0f} rows, of which "
-            f"{recheck_removed(scan):,.0f} do not fit what it was asked."
+            f"{table_name(scan)}: {names} leads to {about(scan, rows_read(scan))} rows, of which "
+            f"{about(scan, recheck_removed(scan))} do not fit what it was asked."
         ),
         advice=_advice(plan, scan),
         refutation=(

@@ -39,6 +39,7 @@ from collections.abc import Iterator
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_candidate
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_savings import (
     is_worth_a_line,
@@ -101,7 +102,7 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
-        message=f"{table_name(scan)}: {removed + kept:,.0f} rows are read to keep {kept:,.0f}.",
+        message=f"{table_name(scan)}: {about(scan, removed + kept)} rows are read to keep {about(scan)}.",
         advice=(
             "An index on the columns of the filter would lead straight to these rows. It is suggested, not "
             f"proved: create it, then explain the statement again.\n{candidate.statement}"

@@ -34,6 +34,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import Arm, filter_arms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block, table_name
@@ -119,7 +120,7 @@ def _finding(trace: Trace, position: int, plan: Plan, scan: PlanNode, candidate:
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
             f"{table_name(scan)} is read from end to end {repeats(scan):,.0f} times: "
-            f"{rows_read(scan):,.0f} rows in all."
+            f"{about(scan, rows_read(scan))} rows in all."
         ),
         advice=(
             "An index on the columns that tie the two sides together lets each turn read only its own rows. "

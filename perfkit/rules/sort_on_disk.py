@@ -31,6 +31,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import memory_advice, temporary_file_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
@@ -95,7 +96,7 @@ def _finding(trace: Trace, number: int, plan: Plan, sort: PlanNode, disk_kb: flo
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace),
-        message=f"Sorting {sort.total_rows or 0:,.0f} rows went through {disk_mb:,.1f} MB on disk.",
+        message=f"Sorting {about(sort)} rows went through {disk_mb:,.1f} MB on disk.",
         advice="\n".join([f"{less} {words}", *memory]),
         refutation=(
             "Refuted if the statement is as slow with the sort in memory: then the sort itself is the cost, "

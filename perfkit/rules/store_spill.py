@@ -30,6 +30,7 @@ from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_memory import temporary_file_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, own_time_words, saving_in_block
@@ -94,7 +95,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode) -> Finding:
         code=CODE,
         rule=NAME,
         severity="info" if saving_ms is None else severity_of(saving_ms, trace),
-        message=f"{_shown(item)}: {item.total_rows or 0:,.0f} rows went through {size_mb:,.1f} MB on disk.",
+        message=f"{_shown(item)}: {about(item)} rows went through {size_mb:,.1f} MB on disk.",
         advice=_advice(plan, item),
         refutation=(
             "Refuted if the statement is as slow without the store, or if the rows must be kept: a sub-query "

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.scan_builders import plan_trace
@@ -100,7 +101,7 @@ def _finding(trace: Trace, number: int, plan: Plan, item: PlanNode, path: list[P
         code=CODE,
         rule=NAME,
         severity=severity_of(saving_ms, trace),
-        message=f"UNION compared {path[-1].total_rows or 0.0:,.0f} rows, and no two of them were equal.",
+        message=f"UNION compared {about(path[-1])} rows, and no two of them were equal.",
         advice=(
             "If it is sure that no row can come twice, neither from two parts nor from one, leave out the "
             "comparison.\nSELECT ... UNION ALL SELECT ..."

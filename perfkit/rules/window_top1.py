@@ -40,6 +40,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import ordering, relation
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import SortColumn, sort_columns
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
@@ -114,8 +115,8 @@ def _finding(trace: Trace, number: int, plan: Plan, window: PlanNode, sort: Plan
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{sort.total_rows or 0.0:,.0f} rows are sorted and numbered to keep "
-            f"{_kept(plan, window) or 0.0:,.0f}, the first of each group."
+            f"{about(sort).capitalize()} rows are sorted and numbered to keep "
+            f"{about(window, _kept(plan, window) or 0.0)}, the first of each group."
         ),
         advice=_advice(plan, window, sort),
         refutation=(

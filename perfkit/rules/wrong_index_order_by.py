@@ -36,6 +36,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.index_candidate import IndexCandidate, index_for_arms
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.model.plan_builders import node, planned_trace
 from perfkit.model.plan_conditions import filter_arms
 from perfkit.model.plan_savings import (
@@ -116,8 +117,8 @@ def _finding(trace: Trace, number: int, plan: Plan, scan: PlanNode, candidate: I
         rule=NAME,
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=(
-            f"{table_name(scan)}: {rows_read(scan):,.0f} rows are read in the order of {scan.index_name} to "
-            f"find {scan.total_rows or 0.0:,.0f} for the LIMIT."
+            f"{table_name(scan)}: {about(scan, rows_read(scan))} rows are read in the order of "
+            f"{scan.index_name} to find {about(scan)} for the LIMIT."
         ),
         advice=(
             "An index on the filter's columns and then on those of ORDER BY has the wanted rows together and "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_averages import about
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._plan_conditions import telling
 
@@ -97,7 +98,7 @@ def _removed(node: PlanNode, key: str) -> float:
 
 def _thrown_away(node: PlanNode, key: str) -> str:
     removed = _removed(node, key)
-    return f" — threw away {rows(count(removed))}" if removed else ""
+    return f" — threw away {about(node, removed, 'row')}" if removed else ""
 
 
 def spills(node: PlanNode) -> Iterator[str]:
