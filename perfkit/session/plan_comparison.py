@@ -5,7 +5,7 @@ from typing import Any
 
 from perfkit.model.plan import Plan
 from perfkit.views import plan_comparison as view
-from perfkit.views._html import card, heading
+from perfkit.views._html import card, heading, paragraph
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,11 @@ class PlanComparison:
     title: str = "before → after"
 
     def __str__(self) -> str:
-        return f"{self.title}\n{view.as_text(self.before, self.after)}"
+        plans = (self.before, self.after)
+        return "\n".join([self.title, view.as_text(*plans), *view.caveats(*plans)])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        shown = card(heading(self.title), view.as_html(self.before, self.after))
+        plans = (self.before, self.after)
+        caveats = [paragraph(caveat, quiet=True) for caveat in view.caveats(*plans)]
+        shown = card(heading(self.title), view.as_html(*plans), *caveats)
         return {"text/plain": str(self), "text/html": shown.markup}

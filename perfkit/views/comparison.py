@@ -30,9 +30,7 @@ from perfkit.views._sql import sql_html
 SHOWN_SHAPES = 20
 SHOWN_FUNCTIONS = 5
 _TEXT_WIDTH = 72
-_CAVEAT = (
-    "Times include the measuring; perfkit.verify times both versions without it and tells chance from change."
-)
+_CAVEAT = f"Times include the measuring. {plan_comparison.ONE_RUN}"
 
 Change = Literal["vanished", "appeared", "count changed", "same count"]
 _ORDER: tuple[Change, ...] = ("vanished", "appeared", "count changed", "same count")
@@ -126,7 +124,7 @@ def as_text(before: Trace, after: Trace) -> str:
         )
     if before.plans and after.plans:
         lines += ["", "Query plans:", plan_comparison.as_text(before.plans, after.plans)]
-    return "\n".join(lines if _are_plans_alone(before, after) else [*lines, "", _CAVEAT])
+    return "\n".join([*lines, "", *_caveats(before, after)]).rstrip()
 
 
 def as_html(before: Trace, after: Trace) -> Html:
@@ -155,7 +153,13 @@ def as_html(before: Trace, after: Trace) -> Html:
         parts.append(table(["Function", "Where", "Calls", "Before", "After"], functions, numeric=(2, 3, 4)))
     if before.plans and after.plans:
         parts += [section("Query plans"), plan_comparison.as_html(before.plans, after.plans)]
-    return card(*parts, "" if _are_plans_alone(before, after) else paragraph(_CAVEAT, quiet=True))
+    return card(*parts, *(paragraph(caveat, quiet=True) for caveat in _caveats(before, after)))
+
+
+def _caveats(before: Trace, after: Trace) -> tuple[str, ...]:
+    if _are_plans_alone(before, after):
+        return plan_comparison.caveats(before.plans or (), after.plans or ())
+    return (_CAVEAT,)
 
 
 def _quantities(before: Trace, after: Trace) -> Html:

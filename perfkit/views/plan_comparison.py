@@ -20,6 +20,7 @@ _LINE = "display:flex;flex-wrap:wrap;border-top:1px solid rgba(128,128,128,.28);
 _EDGE = "#3f7fbf"
 _TEXT_INDENT = 30
 _TEXT_WIDTH = 72
+ONE_RUN = "One run proves little: %verify, given two functions, tells chance from change."
 _TEXT_HEAD = f"{'before':>9} {'after':>9} {'change':>10} {'rows':>19} {'read':>19}  node"
 
 
@@ -52,6 +53,12 @@ def as_text(before: Sequence[Plan], after: Sequence[Plan]) -> str:
         elif (only := old or new) is not None:
             parts.append(f"{'gone' if new is None else 'new'}: {_one_line(only.query_text)}")
     return "\n\n".join(parts)
+
+
+def caveats(before: Sequence[Plan], after: Sequence[Plan]) -> tuple[str, ...]:
+    """What must be known of the times of one run each; nothing where no two plans have times to compare."""
+    both = ((old, new) for old, new in match_statements(before, after) if old is not None and new is not None)
+    return (ONE_RUN,) if any(old.analyzed and new.analyzed for old, new in both) else ()
 
 
 def _one_html(before: Plan, after: Plan) -> Html:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from bs4 import BeautifulSoup
 
-from perfkit.model.builders import trace
+from perfkit.model.builders import trace, unmeasured
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, plan
 from perfkit.model.plan_reader import read_postgresql_plan
+from perfkit.session import PlanComparison
 from perfkit.views import comparison, plan_comparison
 from tests.plans.large import wide_plan
 
@@ -22,6 +23,11 @@ LOOKUP = node(
 )  # fmt: skip
 BEFORE = plan(node("Sort", SCAN, ms=60, rows=15, shared_hit_blocks=2000), query_text=SQL)
 AFTER = plan(LOOKUP, query_text=SQL)
+
+
+def alone(item):
+    """A block of which nothing but a plan was measured."""
+    return replace(unmeasured(), plans=(item,))
 
 
 def page(before, after):
@@ -43,6 +49,20 @@ def test_the_totals_come_first():
     ):
         assert said in text
     assert text.index("60 ms → 0.05 ms") < text.index("Seq Scan on orders")
+
+
+def test_times_of_one_run_each_are_said_to_prove_little():
+    for shown in (str(PlanComparison((BEFORE,), (AFTER,))), comparison.as_text(alone(BEFORE), alone(AFTER))):
+        assert shown.endswith("%verify, given two functions, tells chance from change.")
+        assert shown.count("One run proves little") == 1
+    assert "One run proves little" in PlanComparison((BEFORE,), (AFTER,))._repr_mimebundle_()["text/html"]
+    assert "One run proves little" in comparison.as_html(alone(BEFORE), alone(AFTER)).markup
+
+
+def test_plans_without_times_have_no_such_line():
+    planned = replace(BEFORE, analyzed=False)
+    assert "One run proves little" not in str(PlanComparison((planned,), (AFTER,)))
+    assert "One run proves little" not in comparison.as_text(alone(planned), alone(AFTER))
 
 
 def test_each_node_stands_beside_the_one_that_does_its_work_with_the_change():
