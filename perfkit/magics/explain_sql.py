@@ -17,6 +17,7 @@ from perfkit.capture.plans import ExplainError, has_several_statements
 from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
+from perfkit.magics._mistyped_sql import mistyped_sql
 from perfkit.magics._namespace import the_engine, variable
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
@@ -49,9 +50,18 @@ _STATEMENT = re.compile(
 
 def is_sql(body: str) -> bool:
     """Whether the text below `%%explain` is SQL."""
+    return _STATEMENT.match(body, _start(body)) is not None and not _is_python(body)
+
+
+def _start(body: str) -> int:
+    """Where the first statement begins, after comments of SQL."""
     comments = _COMMENTS.match(body)
-    start = comments.end() if comments else 0
-    return _STATEMENT.match(body, start) is not None and not _is_python(body)
+    return comments.end() if comments else 0
+
+
+def _slip(body: str) -> str | None:
+    """What to say of SQL that is taken for Python by a slip in its first word."""
+    return None if _is_python(body) else mistyped_sql(body[_start(body) :])
 
 
 def _is_python(text: str) -> bool:
@@ -77,7 +87,7 @@ def is_python(line: str, body: str) -> bool:
     if wants_plan(line) or is_sql(body):
         return False
     is_plan = looks_like_plan(body) and ('"Node Type"' in body or not _is_python(body))
-    return not is_plan
+    return not is_plan and _slip(body) is None
 
 
 def explain_cell(shell: Shell, line: str, body: str) -> None:
@@ -104,6 +114,9 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
 
 def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     refuse_plan_without_option(sql)
+    slip = None if is_sql(sql) else _slip(sql)
+    if slip:
+        raise MagicError(slip)
     if arguments.auto:
         raise MagicError("%%explain: --auto is for a cell of Python, and this cell is SQL.")
     connectable = the_engine(shell.user_ns, arguments.engine)

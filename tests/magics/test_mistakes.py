@@ -50,6 +50,8 @@ MISTAKES = [
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
     ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),
     ("%%explain\nSELECT 1 FRM x y", "%%explain: near "),
+    ("%%explain\nselct 1", "the cell was read as Python, as it begins with 'selct'"),
+    ("%%explain\nslect * from users", "If it is SQL, begin it with SELECT."),
     ("%%explain 3rd\nSELECT 1", "'3rd' cannot name a variable"),
     ("%%querycount", "%%querycount: the cell is empty. Write the code to measure below it."),
     ("%%querycount\n\n   \n", "%%querycount: the cell is empty."),
@@ -75,6 +77,12 @@ def test_a_mistake_is_said_in_a_line_or_two_and_the_cell_is_not_run(notebook, ce
     assert ran.printed == ""
     assert ran.bundles == []
     assert ran.shown == ""
+
+
+def test_a_mistake_in_python_stays_one_of_python(notebook):
+    ran = notebook.run("%%explain\nselected = [1, 2")
+    assert ran.reply["ename"] == "SyntaxError"
+    assert "selected = [1, 2" in ran.error
 
 
 def test_the_next_cell_works(notebook):

@@ -1,6 +1,7 @@
 import pytest
 
-from perfkit.magics.explain_sql import is_sql
+from perfkit.magics._mistyped_sql import mistyped_sql
+from perfkit.magics.explain_sql import is_python, is_sql
 
 SQL = [
     "SELECT 1",
@@ -66,6 +67,61 @@ PYTHON = [
     "begin = 1;",
     "",
 ]
+
+
+MISTYPED = {
+    "selct 1": "SELECT",
+    "slect * from users": "SELECT",
+    "SELET id, name FROM users": "SELECT",
+    "-- all of them\nselectt * from users": "SELECT",
+    "selct\n  id\nfrom users": "SELECT",
+    "elect count(*) from users": "SELECT",
+    "slect distinct kind from t": "SELECT",
+    "udpate users set name = 1": "UPDATE",
+    "updat users set name = 1": "UPDATE",
+    "delte from users": "DELETE",
+    "dlete from users where id = 3": "DELETE",
+    "inser into t values (1)": "INSERT",
+    "insrt into t (a) select 1": "INSERT",
+    "wiht recent as (select 1) select * from recent": "WITH",
+    "update users": "SELECT, INSERT INTO",
+    "show * from users": "SELECT, INSERT INTO",
+}
+BROKEN_PYTHON = [
+    *(text for text in PYTHON if text),
+    "selected 3",
+    "selected = [1, 2",
+    "width 3",
+    "print x",
+    "from x imprt y",
+    "raise Error from error error",
+    "yield from x y",
+    "updates in seen +",
+    "delete in seen +",
+    "for user in users\n    print(user)",
+    "selct is not None None",
+    f"show {', '.join(f'a({n})' for n in range(5000))}",
+    "def slect(x:\n    pass",
+    "x = slect * from users",
+    "if select x:\n    pass",
+    "total * 3 3",
+    "tables 3",
+    "slect",
+    "slect (1) 2",
+]
+
+
+@pytest.mark.parametrize("body", MISTYPED)
+def test_sql_with_a_slip_in_its_first_word_is_told_how_to_begin(body):
+    assert not is_python("", body)
+    lines = mistyped_sql(body.removeprefix("-- all of them\n")).splitlines()
+    assert lines[0].endswith("and Python cannot read it.")
+    assert lines[1].startswith(f"If it is SQL, begin it with {MISTYPED[body]}")
+
+
+@pytest.mark.parametrize("body", BROKEN_PYTHON)
+def test_a_slip_in_python_stays_one_of_python(body):
+    assert is_python("", body)
 
 
 @pytest.mark.parametrize("body", SQL)
