@@ -86,7 +86,7 @@ class Extension:
 
         def function(line: str, cell: str) -> None:
             if not self._body(cell).strip():
-                raise MagicError(f"{magic.typed}: the cell is empty. Write the code to measure below it.")
+                raise MagicError(f"{magic.typed}: the cell is empty. {magic.wanted(line)}")
             if not self._measures(magic.name, line, cell):
                 explain_cell(self._shell, line, cell)
                 return

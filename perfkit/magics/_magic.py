@@ -22,6 +22,10 @@ def _nothing_more(result: Result, arguments: argparse.Namespace) -> Iterable[obj
     return ()
 
 
+def _code_wanted(line: str) -> str:
+    return "Write the code to measure below it."
+
+
 @dataclass(frozen=True)
 class CellMagic:
     """A cell magic that measures the Python below it.
@@ -34,6 +38,7 @@ class CellMagic:
         parts: what is measured, given the shell and the arguments.
         check: after the cell, the error with which it should fail, if any.
         follow: after the cell, what is shown below the result; may raise `MagicError`.
+        wanted: what to do about an empty cell, given the line after the name.
     """
 
     name: str
@@ -43,6 +48,7 @@ class CellMagic:
     parts: Callable[[Shell, argparse.Namespace], Parts]
     check: Check = _no_check
     follow: Follow = _nothing_more
+    wanted: Callable[[str], str] = _code_wanted
 
     @property
     def typed(self) -> str:

@@ -8,6 +8,7 @@ from perfkit.magics._budget import QueryBudgetExceeded, over_budget
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.magics._magic import CellMagic
 from perfkit.magics._parts import Parts
+from perfkit.magics.explain_paste import wants_plan
 from perfkit.magics.memtrace import MEMTRACE
 from perfkit.magics.profile import PROFILE
 from perfkit.session import PlanMode, Result
@@ -103,6 +104,12 @@ def _explain(shell: Shell, arguments: argparse.Namespace) -> Parts:
     return Parts(queries=True, plans=plans, confirm=arguments.yes)
 
 
+def _explain_wanted(line: str) -> str:
+    if wants_plan(line):
+        return "Paste a plan of PostgreSQL below it, as text, JSON, YAML or XML."
+    return "Write a statement of SQL below it, or Python that sends statements."
+
+
 CELL_MAGICS = (
     CellMagic(
         "querycount",
@@ -119,6 +126,7 @@ CELL_MAGICS = (
         explain_arguments,
         _explain,
         follow=comparison,
+        wanted=_explain_wanted,
     ),
     PROFILE,
     MEMTRACE,
