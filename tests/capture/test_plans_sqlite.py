@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import create_engine
 
-from perfkit.capture.plans import explain, explain_samples
+from perfkit.capture.plans import ExplainError, explain, explain_samples
 from perfkit.capture.samples import StatementSample
 from perfkit.model import codec
 from perfkit.model.builders import trace
@@ -32,6 +32,37 @@ def engine():
         connection.commit()
     yield engine
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "SELECT id\nFORM posts\nWHERE id = 3",
+            ['near "posts": syntax error', "  FORM posts", "       ^"],
+        ),
+        ("SELECT title FROM posts WHER id = 3", ['near "id": syntax error', "  {}", " " * 31 + "^"]),
+        ("SELECT 1 WHERE )", ['near ")": syntax error', "  SELECT 1 WHERE )", "                 ^"]),
+        ("SELECT 1 @ 2", ['unrecognized token: "@"', "  SELECT 1 @ 2", "           ^"]),
+        # The word stands there twice: nobody knows which one is meant.
+        ("SELECT id posts\nid FROM posts", ['near "id": syntax error', "  SELECT id posts id FROM posts"]),
+        ("SELECT a, b, FROM t, a FROM", ['near "FROM": syntax error', "  {}"]),
+    ],
+)
+def test_a_syntax_error_is_shown_in_its_line(engine, statement, said):
+    with pytest.raises(ExplainError) as error:
+        explain(engine, statement)
+    assert str(error.value).splitlines() == [line.format(statement) for line in said]
+
+
+def test_the_word_is_looked_for_in_the_statement_with_its_parameters(engine):
+    with pytest.raises(ExplainError) as error:
+        explain(engine, "SELECT title FROM posts WHERE id = :number again", {"number": 3})
+    assert str(error.value).splitlines() == [
+        'near "again": syntax error',
+        "  SELECT title FROM posts WHERE id = ? again",
+        " " * 39 + "^",
+    ]
 
 
 def analyze(engine):

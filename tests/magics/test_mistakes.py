@@ -27,7 +27,6 @@ MISTAKES = [
     ("%%explain -e engine\nprint('ran')", "-e is for a cell of SQL, and this cell is Python."),
     ("%%explain -e wrong\nselect 1", "no variable 'wrong'. Engines here: engine."),
     ("%%explain\nselect * from nosuch where id = $1", "Write each value as :name"),
-    ("%%explain\nselect * from nosuch where id = %(id)s", "Write each value as :name"),
     ("%%explain --no-analyze\nprint('ran')", "--no-analyze is for a cell of SQL"),
     ("%%explain --analyze-writes\nprint('ran')", "--analyze-writes is for a cell of SQL"),
     ("%%explain --auto\nSELECT 1", "--auto is for a cell of Python"),
@@ -49,7 +48,6 @@ MISTAKES = [
     ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
     ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),
-    ("%%explain\nSELECT 1 FRM x y", "%%explain: near "),
     ("%%explain\nselct 1", "the cell was read as Python, as it begins with 'selct'"),
     ("%%explain\nslect * from users", "If it is SQL, begin it with SELECT."),
     ("%%explain 3rd\nSELECT 1", "'3rd' cannot name a variable"),
@@ -80,6 +78,21 @@ def test_a_mistake_is_said_in_a_line_or_two_and_the_cell_is_not_run(notebook, ce
     assert ran.printed == ""
     assert ran.bundles == []
     assert ran.shown == ""
+
+
+def test_what_a_driver_writes_for_a_value_is_shown_where_it_stands(notebook):
+    ran = notebook.run("%%explain\nselect * from nosuch where id = %(id)s")
+    error, statement, caret, hint = ran.error.splitlines()
+    assert error == 'UsageError: %%explain: near "%": syntax error'
+    assert statement[caret.index("^")] == "%"
+    assert hint.startswith("Write each value as :name")
+
+
+def test_sqlite_shows_where_it_could_not_go_on(notebook):
+    ran = notebook.run("%%explain\nSELECT 1 FRM x y")
+    assert ran.error.splitlines() == [
+        'UsageError: %%explain: near "x": syntax error', "  SELECT 1 FRM x y", "               ^"
+    ]  # fmt: skip
 
 
 def test_a_mistake_in_python_stays_one_of_python(notebook):

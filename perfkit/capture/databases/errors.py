@@ -10,6 +10,7 @@ TextStyle = Literal["named", "driver", "plain"]
 _PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
 _CLASS_DATA = "22"
 _RAISED = "P0001"
+_SQLITE_NEAR = re.compile(r'(?:near|unrecognized token:) "(?P<word>.+)"(?:: syntax error)?\Z', re.DOTALL)
 _WIDTH = 100
 _NUMBER_AND_TEXT = 2
 # Of MySQL and MariaDB: unknown database, column, table or function, and what a user may not do.
@@ -73,13 +74,31 @@ def _first_line(text: str) -> str:
 
 def _caret(error: DBAPIError, style: TextStyle, prefix: str) -> str:
     """The line of the statement that the database points at, and a caret below it."""
+    if not error.statement:
+        return ""
+    named = _SQLITE_NEAR.match(str(error.orig))
+    if named is not None:
+        return _below_word(error.statement.removeprefix(prefix), named["word"])
     position = getattr(getattr(error.orig, "diag", None), "statement_position", None)
-    if position is None or not error.statement:
+    if position is None:
         return ""
     sent = as_sent(error.statement)[0] if style != "plain" else error.statement
     at = int(position) - 1
-    if not len(prefix) <= at <= len(sent):
-        return ""
+    return _pointed_at(sent, at, prefix) if len(prefix) <= at <= len(sent) else ""
+
+
+def _below_word(statement: str, word: str) -> str:
+    """SQLite names a word and no place: a caret where the word is there once, else the statement alone."""
+    whole = rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() or word[:1] == "_" else re.escape(word)
+    places = [match.start() for match in re.finditer(whole, statement)]
+    if len(places) == 1:
+        return _pointed_at(statement, places[0])
+    flat = " ".join(statement.split())
+    return f"\n  {flat if len(flat) <= _WIDTH else flat[: _WIDTH - 1] + '…'}"
+
+
+def _pointed_at(sent: str, at: int, prefix: str = "") -> str:
+    """The line around a place in a statement, and a caret below it."""
     start = max(sent.rfind("\n", 0, at) + 1, len(prefix) if "\n" not in sent[len(prefix) : at] else 0)
     end = sent.find("\n", at)
     text, column = sent[start : len(sent) if end < 0 else end].replace("\t", " "), at - start
