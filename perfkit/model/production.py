@@ -32,6 +32,7 @@ class ProductionPlan:
 
     `cost_today` is the planner's cost of the statement today, `plan_then` its plan at the other size, without
     times; `None` where there is none, and `refusal` says why. Costs are the planner's units, no milliseconds.
+    `left_out` says, in sentences, which of the sizes that were given could not be taken.
     """
 
     plan: int
@@ -40,6 +41,7 @@ class ProductionPlan:
     tables: tuple[GrownTable, ...] = ()
     notes: tuple[str, ...] = ()
     refusal: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def cost_then(self) -> float | None:

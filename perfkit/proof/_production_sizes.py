@@ -135,10 +135,7 @@ def _table(found: list[Size], name: str) -> Size:
     for size in found:
         if size.table is None and name in (size.shown_name, f"{size.schema}.{size.name}"):
             return size
-    names = ", ".join(sorted(size.shown_name for size in found if size.table is None)[:8])
-    raise LookupError(
-        f"There is no table {name} to grow; a partitioned one grows by its partitions. Tables: {names}."
-    )
+    raise LookupError(f"There is no table {name} in the copy of the schema.")
 
 
 def _resize(connection: Connection, size: Size, factor: float) -> None:

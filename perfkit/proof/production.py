@@ -20,8 +20,9 @@ from perfkit.proof import _what_if_catalog as catalog
 from perfkit.proof._production_clone import Clone, CloneError, reading, throwaway_clone
 from perfkit.proof._production_dump import DumpError, RestoreCall, read_dump
 from perfkit.proof._production_files import FilesError, lengthen
+from perfkit.proof._production_names import missing_tables
 
-__all__ = ["at_production_size"]
+__all__ = ["at_production_size", "missing_tables"]
 
 # pg_restore_relation_stats and pg_restore_attribute_stats came with it.
 MIN_VERSION = 18

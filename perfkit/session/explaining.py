@@ -11,7 +11,7 @@ from perfkit.capture import plans
 from perfkit.model.trace import Trace
 from perfkit.session.proving import prove as prove_plan
 from perfkit.session.result import Result
-from perfkit.session.sizing import at_size
+from perfkit.session.sizing import at_size, missing_tables
 
 
 def explain(
@@ -52,11 +52,15 @@ def explain(
         `result.proofs` what was tried, or why nothing was, `result.production` the plan at another size.
 
     Raises:
-        ExplainError: if the database refuses, in words that say what to do.
+        ExplainError: if the database refuses, or has none of the tables in `rows`; nothing has run then. The
+            message says what to do.
         ValueError: if `rewrite` is given without `prove`.
     """
     if rewrite is not None and not prove:
         raise ValueError("A rewritten statement is compared by a proof: give prove=True too.")
+    missing = missing_tables(connectable, rows) if rows else {}
+    if rows and len(missing) == len(rows):
+        raise plans.ExplainError("\n".join(missing.values()))
     start_time, start = _now(), perf_counter()
     plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
     trace = Trace("explain", start_time, (perf_counter() - start) * 1000, plans=(plan,))
@@ -64,8 +68,9 @@ def explain(
     if prove:
         trace = replace(trace, proofs=(prove_plan(*asked, confirmed=confirm, rewrite=rewrite),))
     if rows or stats is not None:
-        then = at_size(*asked, rows=rows or {}, stats=stats, confirmed=confirm)
-        trace = replace(trace, production=(then,))
+        known = {name: count for name, count in (rows or {}).items() if name not in missing}
+        then = at_size(*asked, rows=known, stats=stats, confirmed=confirm)
+        trace = replace(trace, production=(replace(then, left_out=tuple(missing.values())),))
     return Result(trace, "plans")
 
 

@@ -1,6 +1,6 @@
 """The plan of a statement for tables of another size, and the file with another database's statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from perfkit.capture import plans
 from perfkit.model.plan import Plan
 from perfkit.model.production import ProductionPlan
-from perfkit.proof.production import at_production_size
+from perfkit.proof import production
 from perfkit.session.proving import own_connection
+
+
+def missing_tables(connectable: Any, names: Iterable[str]) -> dict[str, str]:
+    """The tables that are not there, each with a sentence on what may be meant; nothing where nobody can say.
+
+    Args:
+        connectable: what `plans.explain` took.
+        names: of tables.
+    """
+    if getattr(getattr(connectable, "dialect", None), "name", "") != "postgresql":
+        return {}
+    try:
+        with own_connection(connectable) as connection:
+            return production.missing_tables(connection, names)
+    except SQLAlchemyError:
+        return {}  # what is asked for next says why
 
 
 def at_size(
@@ -33,7 +49,7 @@ def at_size(
         plan: its plan today.
         rows: how many rows tables have, by name.
         stats: a file that `pg_dump --statistics-only` wrote, `None` for today's statistics.
-        confirmed: see `at_production_size`.
+        confirmed: see `production.at_production_size`.
 
     Returns:
         The plan, or why there is none.
@@ -50,6 +66,8 @@ def at_size(
     planned = partial(plans.explain, statement=statement, parameters=parameters, analyze=False)
     try:
         with own_connection(connectable) as connection:
-            return at_production_size(connection, plan, planned, rows=rows, dump=dump, confirmed=confirmed)
+            return production.at_production_size(
+                connection, plan, planned, rows=rows, dump=dump, confirmed=confirmed
+            )
     except SQLAlchemyError as error:
         return ProductionPlan(0, refusal=f"No connection to the database ({type(error).__name__}).")

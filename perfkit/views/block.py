@@ -31,6 +31,7 @@ def as_html(
     pieces: list[Html | str] = [heading(trace.name, summary(trace, diagnosis))]
     if trace.error:
         pieces.append(paragraph(join([pill("failed", "bad"), f" The block ended with {trace.error}."])))
+    pieces.extend(paragraph(join([pill("left out", "worth it"), " ", line])) for line in _left_out(trace))
     if target_ms is not None:
         pieces.append(_target_html(trace, target_ms))
     shown = _judged(diagnosis, focus)
@@ -51,6 +52,7 @@ def as_text(
     lines = [f"{trace.name}: {summary(trace, diagnosis)}"]
     if trace.error:
         lines.append(f"The block ended with {trace.error}.")
+    lines.extend(_left_out(trace))
     if target_ms is not None:
         lines.append(_target_text(trace, target_ms))
     shown = _judged(diagnosis, focus)
@@ -61,6 +63,11 @@ def as_text(
         if text:
             lines.extend(["", _TITLES[part], text])
     return "\n".join([*lines, *trace.notes])
+
+
+def _left_out(trace: Trace) -> list[str]:
+    """What was asked for in vain stands first: the rest answers another question."""
+    return [line for then in trace.production or () for line in then.left_out]
 
 
 def summary(trace: Trace, diagnosis: Diagnosis) -> str:

@@ -28,6 +28,7 @@ CREATE SCHEMA "odd ""one%s";
 CREATE TABLE "odd ""one%s"."t <b>" AS SELECT i AS "id x" FROM generate_series(1, 5000) i;
 CREATE TABLE fresh (id int);
 INSERT INTO fresh SELECT i FROM generate_series(1, 100) i;
+CREATE TABLE parted (id int) PARTITION BY RANGE (id);
 CREATE ROLE reader LOGIN;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
 ALTER SYSTEM SET autovacuum = off;

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.event import listen
 
+from perfkit.capture.plans import ExplainError
 from perfkit.lab.binaries import find_binaries
 from perfkit.model import codec
 from perfkit.model.builders import trace
@@ -205,7 +207,6 @@ def test_a_server_that_is_not_the_lab_is_asked_about_first(production_engine):
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ({"nothing": 1e6}, "There is no table nothing to grow"),
         ({"fresh": 1e6}, "run ANALYZE fresh; first"),
         ({"orders": 0}, "Give orders a number of rows"),
         ({"orders": 1e12}, "Give fewer rows"),
@@ -303,3 +304,36 @@ def test_the_plan_at_another_size_is_read_back(production_engine):
     block = trace(production=(then(production_engine, rows={"orders": 1e6}),))
 
     assert codec.loads(codec.dumps(block)) == block
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("order", "There is no table order. Did you mean orders?"),
+        ("public.order", "There is no table public.order. Did you mean orders?"),
+        ("zzz", 'There is no table zzz. Tables here: "odd ""one%s"."t <b>", customers, fresh'),
+    ],
+)
+def test_a_table_that_is_not_there_is_said_before_anything_runs(production_engine, name, said):
+    sent = []
+    listen(production_engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
+    with pytest.raises(ExplainError) as error:
+        explain(production_engine, LATEST, rows={name: 1e6}, confirm=True)
+
+    assert str(error.value).startswith(said)
+    assert not [statement for statement in sent if "EXPLAIN" in statement or "CREATE" in statement]
+
+
+def test_one_table_that_is_not_there_is_said_first_and_the_others_grow(production_engine):
+    result = explain(production_engine, LATEST, rows={"order": 1e6, "orders": 1e6}, confirm=True)
+
+    assert result.trace.production[0].tables[0].rows == pytest.approx(1e6)
+    assert str(result).splitlines()[1] == "There is no table order. Did you mean orders?"
+    shown = result._repr_mimebundle_()["text/html"]
+    assert shown.index("There is no table order.") < shown.index("Seq Scan")
+    assert codec.loads(codec.dumps(result.trace)) == result.trace
+
+
+def test_a_partitioned_table_grows_by_its_partitions(production_engine):
+    with pytest.raises(ExplainError, match="parted is partitioned: give the numbers of rows of its"):
+        explain(production_engine, LATEST, rows={"parted": 1e6}, confirm=True)
