@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 from perfkit.magics._failure import FailureWatch
 from perfkit.magics._ipython import CellResult, MagicError, Shell, show
+from perfkit.magics._listing import list_as_typed
 from perfkit.magics._magic import CellMagic, Run
 from perfkit.magics._repeat import Repetition
+from perfkit.magics._rewrite import BEGIN
 from perfkit.session import Measurement, Result
 
 # A SIGINT during an await is seen by the event loop only when something wakes it (ipykernel issue 881). Five
@@ -111,6 +113,7 @@ class CellMeter:
         Raises:
             MagicError: if one of them cannot be; then none is started.
         """
+        list_as_typed(sys._getframe(1).f_code.co_filename, f"%%{heads[0]}", BEGIN)
         token = self._shell.displayhook.exec_result
         runs = tuple(self._run(head) for head in heads)
         for run in runs:

@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable
 
 from perfkit.magics._ipython import run_as_cell_magic
+from perfkit.magics._listing import as_comment
 
 _HEAD = re.compile(r"%%(\w+)(?:[ \t]+(.*?))?\s*$")
 ATTRIBUTE = "_perfkit"
+BEGIN = f"get_ipython().{ATTRIBUTE}.begin("
 
 
 class CellRewriter:
@@ -38,8 +40,9 @@ class CellRewriter:
             return run_as_cell_magic([*lines, "\n"])
         if body[0].startswith("%%"):
             body = run_as_cell_magic(body)
-        begin = f"get_ipython().{ATTRIBUTE}.begin({', '.join(map(repr, heads))})\n"
-        return [begin, *["\n"] * (start - 1), *body]
+        begin = f"{BEGIN}{', '.join(map(repr, heads))})\n"
+        others = [as_comment(line) if line.strip() else "\n" for line in lines[1:start]]
+        return [begin, *others, *body]
 
     def heads(self, lines: list[str]) -> tuple[list[str], int]:
         """Our magics on top of these lines, as `name arguments`, and where what they measure begins."""

@@ -1,5 +1,7 @@
 """What a failing cell is charged with: its own work, not the rendering of its traceback."""
 
+import re
+
 import pytest
 
 MAGICS = ["querycount", "profile", "profile --engine sampling", "memtrace", "diagnose", "explain"]
@@ -70,6 +72,40 @@ def test_statements_after_the_error_of_an_inner_measured_cell_belong_to_the_oute
     assert ran.status == "ok"
     assert notebook.value("[len(inner.trace.queries), len(outer.trace.queries)]") == [1, 3]
     assert notebook.value("inner.trace.error") == "ZeroDivisionError"
+
+
+def listing(ran):
+    """The numbered lines of a traceback."""
+    lines = [re.fullmatch(r"(?:-+> | +)(\d+) ?(.*)", line) for line in ran.error.splitlines()]
+    return {int(line[1]): line[2] for line in lines if line}
+
+
+@pytest.mark.parametrize("magic", MAGICS)
+def test_a_traceback_lists_the_lines_of_the_cell_and_no_call_of_perfkit(notebook, magic):
+    ran = notebook.run(f"%%{magic} kept\nx = 1\n1 / 0\ny = 2")
+    assert listing(ran) == {1: f"# %%{magic} kept", 2: "x = 1", 3: "1 / 0", 4: "y = 2"}
+    assert "----> 3 1 / 0" in ran.error
+    assert "_perfkit" not in ran.error
+
+
+def test_magics_on_top_of_each_other_are_listed_where_they_stand(notebook):
+    ran = notebook.run("%%querycount a\n\n%%profile b\n1 / 0")
+    assert listing(ran) == {1: "# %%querycount a", 2: "", 3: "# %%profile b", 4: "1 / 0"}
+
+
+def test_a_function_of_a_measured_cell_is_listed_like_that_in_later_cells_too(notebook):
+    notebook.run("%%querycount\ndef divide():\n    return 1 / 0")
+    ran = notebook.run("divide()")
+    assert "----> 3     return 1 / 0" in ran.error
+    assert "_perfkit" not in ran.error
+
+
+def test_a_listing_can_be_parsed_which_marking_the_failing_part_of_a_line_takes(notebook):
+    notebook.run("%%querycount kept\n%%profile\ndef divide():\n    return 1 / 0\nimport ast, linecache")
+    lines = "''.join(linecache.getlines(divide.__code__.co_filename))"
+    assert notebook.value(f"[type(ast.parse({lines}).body[0]).__name__, {lines}.count(chr(10))]") == [
+        "FunctionDef", 5
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("cell", ["1", "1 / 0"])

@@ -18,7 +18,9 @@ def test_only_the_first_line_changes():
 
 def test_stacked_magics_become_one_call_and_the_lines_keep_their_numbers():
     cell = "%%querycount a\n\n%%profile  b \n\nwork()\n"
-    assert rewritten(cell) == "get_ipython()._perfkit.begin('querycount a', 'profile b')\n\n\n\nwork()\n"
+    assert rewritten(cell) == (
+        "get_ipython()._perfkit.begin('querycount a', 'profile b')\n\n# %%profile  b\n\nwork()\n"
+    )
 
 
 def test_a_magic_of_others_below_ours_is_run_by_ipython():
