@@ -8,6 +8,7 @@ from typing import Any
 
 from perfkit.capture.named_functions import Measurable, functions_in
 from perfkit.magics._ipython import MagicError, Shell
+from perfkit.session import shop_engine
 
 
 def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
@@ -80,9 +81,7 @@ def as_engine(item: object) -> Any:
     """The engine that this is or, for a shop of the lab, holds; `None` for anything else."""
     if issubclass(type(item), _engine_types()):
         return item
-    if type(item).__module__.startswith("perfkit.lab.") and hasattr(type(item), "engine"):
-        return getattr(item, "engine", None)
-    return None
+    return shop_engine(item)
 
 
 def _engine_types() -> tuple[type, ...]:

@@ -3,6 +3,7 @@
 from perfkit.capture.saved_profile import ProfileFileError
 from perfkit.session.attaching import PySpyError, record_process
 from perfkit.session.comparing import Comparison, VerificationResult, compare, verify, verify_async
+from perfkit.session.connecting import shop_engine
 from perfkit.session.diagnosing import diagnose
 from perfkit.session.explaining import explain, explain_script
 from perfkit.session.measurement import Measurement, MeasurementNotEndedError, PlanMode
@@ -44,6 +45,7 @@ __all__ = [
     "read_profile",
     "record_process",
     "save",
+    "shop_engine",
     "verify",
     "verify_async",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from perfkit.capture import plans
 from perfkit.model.trace import Trace
+from perfkit.session.connecting import shop_engine
 from perfkit.session.proving import prove as prove_plan
 from perfkit.session.result import Result
 from perfkit.session.sizing import at_size, missing_tables
@@ -30,7 +31,8 @@ def explain(
     """Ask the database for the plan of a statement and judge it.
 
     Args:
-        connectable: a SQLAlchemy engine or connection. A connection keeps its transaction.
+        connectable: a SQLAlchemy engine or connection, or a shop of `perfkit.lab`. A connection keeps its
+            transaction.
         statement: SQL text with `:name` parameters, or a SQLAlchemy statement.
         parameters: values by name.
         analyze: execute the statement to learn real rows and times, in a transaction that is rolled back.
@@ -58,6 +60,7 @@ def explain(
     """
     if rewrite is not None and not prove:
         raise ValueError("A rewritten statement is compared by a proof: give prove=True too.")
+    connectable = shop_engine(connectable) or connectable
     missing = missing_tables(connectable, rows) if rows else {}
     if rows and len(missing) == len(rows):
         raise plans.ExplainError("\n".join(missing.values()))
@@ -103,7 +106,11 @@ def explain_script(
     """
     start_time, start = _now(), perf_counter()
     found, notes = plans.explain_script(
-        connectable, script, parameters, analyze=analyze, analyze_writes=analyze_writes
+        shop_engine(connectable) or connectable,
+        script,
+        parameters,
+        analyze=analyze,
+        analyze_writes=analyze_writes,
     )
     duration_ms = (perf_counter() - start) * 1000
     return Result(Trace("explain", start_time, duration_ms, plans=found, notes=notes), "plans")

@@ -11,6 +11,7 @@ from perfkit.lab import LabError, open_shop
 from perfkit.lab.cluster import password
 from perfkit.lab.server import embedded_server
 from perfkit.lab.settings import load_settings, parse_scale
+from perfkit.session import explain
 
 
 async def count_users(shop):
@@ -32,6 +33,13 @@ def test_a_shop_knows_its_address_and_sizes():
 def test_the_address_works_for_psycopg_too():
     with open_shop() as shop, psycopg.connect(shop.url.replace("+psycopg", "")) as connection:
         assert connection.execute("SELECT count(*) FROM posts").fetchone() == (400,)
+
+
+def test_a_shop_can_be_explained_on():
+    with open_shop() as shop:
+        plan = explain(shop, "SELECT * FROM posts WHERE id = :id", {"id": 3}).plan
+    assert plan.analyzed
+    assert plan.root.relation_name == "posts"
 
 
 def test_no_secret_is_in_the_address_or_the_texts():
