@@ -1,5 +1,6 @@
 """Every test, whatever it does, leaves nothing of perfkit behind in the process."""
 
+import signal
 import sqlite3
 import sys
 import threading
@@ -33,7 +34,16 @@ def leftovers() -> dict[str, object]:
         "threads": sorted(t.name for t in threading.enumerate() if t.name.startswith("perfkit")),
         "profiler": sys.getprofile(),
         "tools": [monitoring.get_tool(i) for i in range(6)] if monitoring else [],
+        "timer": _profiling_timer(),
     }
+
+
+def _profiling_timer() -> tuple[object, bool, float]:
+    """Who gets the kernel's profiling signal, whether one is due, and how often one comes."""
+    if sys.platform == "win32":
+        return None, False, 0.0
+    left_s, interval_s = signal.getitimer(signal.ITIMER_PROF)
+    return signal.getsignal(signal.SIGPROF), left_s > 0, interval_s
 
 
 def _listeners(cls: type, event: str) -> int:

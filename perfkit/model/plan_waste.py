@@ -9,7 +9,6 @@ from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_averages import about
 from perfkit.model.plan_predicates import Predicate, bare, predicates
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
-from perfkit.model.plan_shape import is_stopped_by_limit
 from perfkit.model.sql_names import unquoted
 from perfkit.model.trace import Trace
 
@@ -136,7 +135,8 @@ def wasteful_scans(
         min_removed_rows: rows thrown away over all loops and processes.
 
     Returns:
-        Scans that take a tenth of the execution and that no LIMIT stopped.
+        Scans that take a tenth of the execution. A LIMIT above is no excuse: what counts is how much was read
+        before it had its rows.
     """
     for number, plan, duration_ms in measured_plans(trace):
         for node in plan.nodes():
@@ -146,7 +146,7 @@ def wasteful_scans(
             share = removed / (removed + (node.total_rows or 0.0))
             if share < min_removed_share or own_ms < _MIN_TIME_SHARE * duration_ms:
                 continue
-            if is_worth_a_line(own_ms * share, duration_ms) and not is_stopped_by_limit(plan, node):
+            if is_worth_a_line(own_ms * share, duration_ms):
                 yield WastefulScan(number, plan, node, own_ms * share)
 
 

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import query, trace, unmeasured
 from perfkit.model.finding import Finding
+from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member
 from perfkit.model.sql_joins import read_joins
 from perfkit.model.trace import Trace
@@ -60,7 +61,7 @@ def cartesian_product(trace: Trace, *, min_rows: int = 500, min_collections: int
 
 def _finding(trace: Trace, members: list[Member], tables: tuple[str, ...], advice: str) -> Finding:
     spans = spans_of(members)
-    rows = max(span.returned_rows or 0 for span in spans)
+    rows, executions = max(span.returned_rows or 0 for span in spans), all_sent(trace, members).count
     return Finding(
         code="PK113",
         rule="cartesian-product",
@@ -75,7 +76,7 @@ def _finding(trace: Trace, members: list[Member], tables: tuple[str, ...], advic
         location=spans[0].call_site,
         offenders=indexes_of(members),
         saving_ms=None,
-        evidence=(f"{rows:,} rows returned by one execution, {counted(len(spans), 'execution')}",),
+        evidence=(f"{rows:,} rows returned by one execution, {counted(executions, 'execution')}",),
     )
 
 

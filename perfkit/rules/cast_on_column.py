@@ -29,7 +29,7 @@ Stays silent when
     A column of text, or one of unknown type, is cast to text: that is how PostgreSQL shows every comparison
     with a varchar, and its index serves. An index on the converted column exists. The Python type of a
     bound value is the cause: parameter-type-cast says so. The filter also compares a plain column of ten
-    values or more for equality. Few rows are read, many are wanted, or a LIMIT stopped the scan.
+    values or more for equality. Many rows are wanted, or few are read, as before an early LIMIT.
 """
 
 from collections.abc import Iterator
@@ -151,6 +151,8 @@ RULE = Rule(
         plan_trace(filtering("((customers.day)::date > ?::date)"), known_table({"day": "text"})),
         # What a pasted plan shows of a float that was sent.
         planned_trace(filtering("((customers.id)::double precision = '42'::double precision)")),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", filtering(_DAY, rows=10), ms=40, rows=10)),
     ),
     silent_on=(
         # A varchar, as PostgreSQL shows it.
@@ -168,7 +170,7 @@ RULE = Rule(
         # Most rows match, or there are few.
         planned_trace(filtering(_DAY, rows=200_000, removed=100_000)),
         planned_trace(filtering(_DAY, removed=900)),
-        # A LIMIT stopped it.
-        planned_trace(node("Limit", filtering(_DAY, rows=10), ms=40, rows=10)),
+        # A LIMIT stopped it before it had read much.
+        planned_trace(node("Limit", filtering(_DAY, rows=10, removed=9_000, ms=2), ms=2, rows=10)),
     ),
 )

@@ -28,7 +28,8 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
@@ -55,14 +56,15 @@ def column_load(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
-    spans, count = spans_of(members), len(members)
+    spans, sent = spans_of(members), all_sent(trace, members)
+    count = sent.count
     first = spans[0]
-    saving_ms = busy_ms(spans)
+    saving_ms, why = sent.busy_ms, _WHY[_kind(first)]
     return Finding(
         code="PK104",
         rule="column-load",
         severity=severity_of(saving_ms, trace, round_trips=count),
-        message=f"{count} statements load {first.column_load} again, object by object: {_WHY[_kind(first)]}",
+        message=f"{count:,} statements load {first.column_load} again, object by object: {why}",
         advice=_advice(first),
         refutation=(
             "SQLAlchemy sent these statements for objects it already had. It would be a false alarm if other "

@@ -39,6 +39,7 @@ from typing import Any
 from perfkit.model.builders import EXAMPLE_TIME, commits, line, query, unmeasured
 from perfkit.model.connection import TransactionEvent
 from perfkit.model.finding import Finding
+from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import Transaction, transactions_of
@@ -96,11 +97,12 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
     last = rows[-1].end
     assert last is not None
     saved = 2 * (count - 1)
+    numbers = f"{count:,} commits for {writes:,} writes"
     return Finding(
         code="PK501",
         rule="commit-per-row",
         severity=severity_of(0.0, trace, round_trips=saved),
-        message=f"{count} commits for {writes} writes: the loop ends a transaction for each row",
+        message=f"{numbers}: the loop ends a transaction for each row{kept_part(trace)}",
         advice=(
             "Commit once after the loop, or after every 1,000 rows if there are very many.\n"
             "with Session(engine) as session, session.begin():\n"
@@ -117,7 +119,7 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
         loop=last.loop_site,
         saving_ms=None,
         round_trips=saved,
-        evidence=(f"{count} commits, {writes} writes, {writes / count:.1f} writes a commit",),
+        evidence=(f"{numbers}, {writes / count:.1f} writes a commit",),
     )
 
 

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
+from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
@@ -111,11 +112,13 @@ def _return_equal_rows(spans: tuple[QuerySpan, ...]) -> bool:
 def _finding(trace: Trace, members: list[Member], slowdown: float, extra_ms: float) -> Finding:
     spans = spans_of(members)
     first, last = spans[0].duration_ms, spans[-1].duration_ms
+    count = all_sent(trace, members).count
+    pages = f"{count:,} pages" if len(spans) == count else f"The first {len(spans):,} of {count:,} pages"
     return Finding(
         code="PK112",
         rule="deep-offset",
         severity=severity_of(extra_ms, trace, grows_with_data=True),
-        message=f"{len(spans)} pages by OFFSET, slower and slower: from {first:,.1f} to {last:,.1f} ms",
+        message=f"{pages} by OFFSET, slower and slower: from {first:,.1f} to {last:,.1f} ms",
         advice=(
             "Go on from the last row seen instead of counting rows: compare the sort column and, so that "
             "equal values are neither lost nor repeated, a unique one such as the key. An index on both "

@@ -34,6 +34,7 @@ from collections.abc import Iterable, Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding, Severity
+from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
@@ -142,19 +143,19 @@ def _finding(trace: Trace, runs: list[_Run]) -> Finding:
     count = sum(map(len, runs))
     who = "a loop" if runs[0][0][1].loop_id is not None else "the block"
     if len(runs) == 1:
-        what = f"The same statement with the same parameters {count} times"
+        what = f"The same statement with the same parameters {count:,} times"
     else:
-        again = count - len(runs)
-        what = f"{count} times the same statement, {again} of them with parameters that were answered already"
-    message = f"{what}: {who} asks for what it already has"
+        again = f"{count - len(runs):,} of them with parameters that were answered already"
+        what = f"{count:,} times the same statement, {again}"
+    message = f"{what}: {who} asks for what it already has{kept_part(trace)}"
     return _judged(trace, runs, message, _advice(runs[0][0][1]))
 
 
 def _finding_of_a_part(trace: Trace, runs: list[_Run]) -> Finding:
     """A part of the block that runs again, with all its statements."""
     message = (
-        f"{len(runs)} statements with the same parameters, {len(runs[0])} times each: "
-        "a part of the block runs again"
+        f"{len(runs)} statements with the same parameters, {len(runs[0]):,} times each: "
+        f"a part of the block runs again{kept_part(trace)}"
     )
     lines = dict.fromkeys(run[0][1].call_site.label for run in runs if run[0][1].call_site)
     advice = "Run that part once and keep its answer: what it returns, or the objects that it loads."

@@ -25,7 +25,8 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import by_shape_and_line, have_different_parameters, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
@@ -48,14 +49,15 @@ def _is_candidate(span: QuerySpan) -> bool:
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
-    spans, count = spans_of(members), len(members)
+    spans, sent = spans_of(members), all_sent(trace, members)
+    count = sent.count
     name = spans[0].relationship or ""
-    saving_ms = busy_ms(spans) * (count - 1) / count
+    saving_ms = sent.busy_ms * (count - 1) / count
     return Finding(
         code="PK103",
         rule="eager-n-plus-one",
         severity=severity_of(saving_ms, trace, round_trips=count - 1),
-        message=f"{count} statements where one would do: eager loading asks for {name} parent by parent",
+        message=f"{count:,} statements where one would do: eager loading asks for {name} parent by parent",
         advice=(
             f'Replace immediateload, or lazy="immediate" in the model, by selectinload for {name}.\n'
             f"select({name.partition('.')[0]}).options(selectinload({name}))"

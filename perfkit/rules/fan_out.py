@@ -25,7 +25,8 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import by_shape_and_line, have_different_parameters, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
@@ -53,14 +54,15 @@ def _is_candidate(span: QuerySpan) -> bool:
 
 
 def _finding(trace: Trace, members: list[Member], workers: int) -> Finding:
-    spans, count = spans_of(members), len(members)
+    spans, sent = spans_of(members), all_sent(trace, members)
+    count = sent.count
     kind = "tasks" if spans[0].task_id else "threads"
-    saving_ms = busy_ms(spans) * (count - 1) / count
+    saving_ms = sent.busy_ms * (count - 1) / count
     return Finding(
         code="PK106",
         rule="fan-out",
         severity="worth it" if severity_of(saving_ms, trace, round_trips=count - 1) != "info" else "info",
-        message=f"{count} statements of one shape from {workers} {kind}: an N+1 run side by side",
+        message=f"{count:,} statements of one shape from {workers} {kind}: an N+1 run side by side",
         advice="Collect the keys, ask once for all of them (WHERE key IN ...), then hand the rows out.",
         refutation=(
             f"One line sent them from {workers} {kind} with different parameters. It would be a false alarm "

@@ -29,7 +29,7 @@ Thresholds
 Stays silent when
     An index that serves the condition exists. The operator is one that no index serves, such as `<@` for
     documents, or belongs to ranges or full-text search. The filter also compares a plain column of ten
-    values or more for equality. Few rows are read, many are wanted, or a LIMIT stopped the scan.
+    values or more for equality. Many rows are wanted, or few are read, as before an early LIMIT.
 """
 
 import re
@@ -198,6 +198,8 @@ RULE = Rule(
         planned_trace(filtering("(customers.tags && '{new}'::text[])")),
         # The index is there, and the condition is written so that it cannot serve.
         plan_trace(filtering(_MEMBER), known_table(_TYPES, known_index("tags", method="gin"))),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", filtering(_PATH, rows=10), ms=40, rows=10)),
     ),
     silent_on=(
         # The indexes are there.
@@ -217,7 +219,7 @@ RULE = Rule(
         # Few rows, or many that match.
         planned_trace(filtering(_PATH, removed=900)),
         planned_trace(filtering(_PATH, rows=200_000, removed=100_000)),
-        # A LIMIT stopped it.
-        planned_trace(node("Limit", filtering(_PATH, rows=10), ms=40, rows=10)),
+        # A LIMIT stopped it before it had read much.
+        planned_trace(node("Limit", filtering(_PATH, rows=10, removed=9_000, ms=2), ms=2, rows=10)),
     ),
 )

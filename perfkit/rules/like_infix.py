@@ -30,7 +30,7 @@ Thresholds
 Stays silent when
     An index of trigrams exists. The pattern begins with letters: like-prefix knows more. It holds fewer than
     three letters in a row. The texts that do not match are wanted. The filter also compares a plain column
-    of ten values or more for equality. Few rows are read, many are wanted, or a LIMIT stopped the scan.
+    of ten values or more for equality. Many rows are wanted, or few are read, as before an early LIMIT.
 """
 
 import re
@@ -146,6 +146,8 @@ RULE = Rule(
             known_table(_TYPES, known_index("name", opclass="text_pattern_ops")),
             query_text="SELECT * FROM customers WHERE name LIKE :pattern",
         ),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", filtering(_INFIX, rows=10), ms=40, rows=10)),
     ),
     silent_on=(
         # It begins with letters, or nobody knows.
@@ -164,7 +166,7 @@ RULE = Rule(
         # Few rows, or many that match.
         planned_trace(filtering(_INFIX, removed=900)),
         planned_trace(filtering(_INFIX, rows=200_000, removed=100_000)),
-        # A LIMIT stopped it.
-        planned_trace(node("Limit", filtering(_INFIX, rows=10), ms=40, rows=10)),
+        # A LIMIT stopped it before it had read much.
+        planned_trace(node("Limit", filtering(_INFIX, rows=10, removed=9_000, ms=2), ms=2, rows=10)),
     ),
 )  # fmt: skip

@@ -28,7 +28,7 @@ Thresholds
 Stays silent when
     An index with that order exists. The pattern begins with a wildcard, or case does not matter (ILIKE):
     like-infix knows more. The texts that do not match are wanted. The filter also compares a plain column
-    of ten values or more for equality. Few rows are read, many are wanted, or a LIMIT stopped the scan.
+    of ten values or more for equality. Many rows are wanted, or few are read, as before an early LIMIT.
 """
 
 from collections.abc import Iterator
@@ -139,6 +139,8 @@ RULE = Rule(
         plan_trace(filtering(_BOUND), query_text="SELECT * FROM customers WHERE email LIKE :pattern"),
         # A plain index does not serve a pattern.
         plan_trace(filtering(_PREFIX), known_table(_TYPES, known_index("email"))),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", filtering(_PREFIX, rows=10), ms=40, rows=10)),
     ),
     silent_on=(
         # A wildcard first: no order helps.
@@ -157,7 +159,7 @@ RULE = Rule(
         # Few rows, or many that match.
         planned_trace(filtering(_PREFIX, removed=900)),
         planned_trace(filtering(_PREFIX, rows=200_000, removed=100_000)),
-        # A LIMIT stopped it.
-        planned_trace(node("Limit", filtering(_PREFIX, rows=10), ms=40, rows=10)),
+        # A LIMIT stopped it before it had read much.
+        planned_trace(node("Limit", filtering(_PREFIX, rows=10, removed=9_000, ms=2), ms=2, rows=10)),
     ),
 )

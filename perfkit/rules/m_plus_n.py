@@ -35,7 +35,8 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
     MAX_SHAPES,
@@ -75,16 +76,19 @@ def m_plus_n(
 def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans = spans_of(members)
     shapes = _one_of_each(spans)
-    rows = max(_count(shape, spans) for shape in shapes)
+    counts = [all_sent(trace, _like(shape, members)).count for shape in shapes]
+    sent, rows = all_sent(trace, members), max(counts)
     cause = source_of(trace, members, rows)
     needed = len(shapes)
-    saved = len(spans) - needed
-    saving_ms = busy_ms(spans) * saved / len(spans)
+    saved = sent.count - needed
+    saving_ms = sent.busy_ms * saved / sent.count
     return Finding(
         code="PK105",
         rule="m-plus-n",
         severity=severity_of(saving_ms, trace, round_trips=saved),
-        message=f"{len(spans)} statements where {needed} would do: a loop sends {needed} shapes for each row",
+        message=(
+            f"{sent.count:,} statements where {needed} would do: a loop sends {needed} shapes for each row"
+        ),
         advice=_advice(shapes, cause),
         refutation=(
             "One loop sent these shapes in turn, each with different parameters. It would be a false alarm "
@@ -97,7 +101,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=saved,
-        evidence=tuple(f"{_count(shape, spans)} × {_purpose(shape)}" for shape in shapes),
+        evidence=tuple(f"{n:,} × {_purpose(shape)}" for n, shape in zip(counts, shapes, strict=True)),
     )
 
 
@@ -106,8 +110,10 @@ def _one_of_each(spans: tuple[QuerySpan, ...]) -> list[QuerySpan]:
     return list({(span.fingerprint, span.call_site): span for span in reversed(spans)}.values())[::-1]
 
 
-def _count(shape: QuerySpan, spans: tuple[QuerySpan, ...]) -> int:
-    return sum(s.fingerprint == shape.fingerprint and s.call_site == shape.call_site for s in spans)
+def _like(shape: QuerySpan, members: list[Member]) -> list[Member]:
+    """The statements of this shape from this line."""
+    place = (shape.fingerprint, shape.call_site)
+    return [member for member in members if (member[1].fingerprint, member[1].call_site) == place]
 
 
 def _purpose(shape: QuerySpan) -> str:

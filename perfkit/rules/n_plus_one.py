@@ -35,7 +35,8 @@ from typing import Any
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.rules._groups import (
@@ -74,16 +75,17 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
 def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans = spans_of(members)
     first = spans[0]
+    sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
-    cause = source_of(trace, members, len(members))
-    saving_ms = busy_ms(spans) * (len(spans) - 1) / len(spans)
+    cause = source_of(trace, members, sent.count)
+    saving_ms = sent.busy_ms * (sent.count - 1) / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     sender = "a function that calls itself" if _calls_itself(first) else "a loop"
     return Finding(
         code="PK101",
         rule="n-plus-one",
-        severity=severity_of(saving_ms, trace, round_trips=len(spans) - 1),
-        message=f"{len(spans)} statements where one would do: {sender} sends one a row, {what}",
+        severity=severity_of(saving_ms, trace, round_trips=sent.count - 1),
+        message=f"{sent.count:,} statements where one would do: {sender} sends one a row, {what}",
         advice=_advice(first, cause),
         refutation=_refutation(spans),
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
@@ -92,8 +94,8 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         cause=cause.call_site if cause else None,
         offenders=indexes_of(members),
         saving_ms=saving_ms,
-        round_trips=len(spans) - 1,
-        evidence=(_evidence(spans, cause),),
+        round_trips=sent.count - 1,
+        evidence=(_evidence(sent.count, spans, cause),),
     )
 
 
@@ -171,9 +173,10 @@ def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     )
 
 
-def _evidence(spans: tuple[QuerySpan, ...], cause: QuerySpan | None) -> str:
+def _evidence(count: int, spans: tuple[QuerySpan, ...], cause: QuerySpan | None) -> str:
     sets = {span.parameter_fingerprint for span in spans}
-    text = f"{len(spans)} statements of one shape, {counted(len(sets), 'different parameter set')}"
+    first = f" among the first {len(spans):,}" if len(spans) < count else ""
+    text = f"{count:,} statements of one shape, {counted(len(sets), 'different parameter set')}{first}"
     if cause is None:
         return f"{text}; no earlier statement of this block feeds the loop"
     rows = "an unknown number of rows" if cause.returned_rows is None else counted(cause.returned_rows, "row")

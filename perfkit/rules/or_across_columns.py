@@ -27,7 +27,7 @@ Thresholds
 Stays silent when
     Every side has its index already. A side holds what no ordinary index serves: LIKE, `<>`, a sub-query.
     All sides are about one column, which one index serves. The filter also compares a plain column of ten
-    values or more for equality. Few rows are read, many are wanted, or a LIMIT stopped the scan.
+    values or more for equality. Many rows are wanted, or few are read, as before an early LIMIT.
 """
 
 from collections.abc import Iterator
@@ -132,6 +132,8 @@ RULE = Rule(
         plan_trace(filtering(_OR), known_table(_TYPES, known_index("email"))),
         planned_trace(filtering("(((customers.a = 1) AND (customers.b = 2)) OR (customers.c IS NULL))")),
         planned_trace(filtering("((lower(customers.email) = ?::text) OR (customers.phone = ?::text))")),
+        # The LIMIT got its rows at the end of the table.
+        planned_trace(node("Limit", filtering(_OR, rows=10), ms=40, rows=10)),
     ),
     silent_on=(
         # Both are there; that they are not used has another cause.
@@ -154,7 +156,7 @@ RULE = Rule(
         # Few rows, or many that match.
         planned_trace(filtering(_OR, removed=900)),
         planned_trace(filtering(_OR, rows=200_000, removed=100_000)),
-        # A LIMIT stopped it.
-        planned_trace(node("Limit", filtering(_OR, rows=10), ms=40, rows=10)),
+        # A LIMIT stopped it before it had read much.
+        planned_trace(node("Limit", filtering(_OR, rows=10, removed=9_000, ms=2), ms=2, rows=10)),
     ),
 )

@@ -27,8 +27,8 @@ Thresholds
 
 Stays silent when
     The types of the values or of the column are not known, as in a plan that was pasted. No value of such a
-    type was bound. The column is not indexed while another condition can be. Few rows are read, many of
-    them are wanted, a LIMIT stopped the scan, or the time goes elsewhere.
+    type was bound. The column is not indexed while another condition can be. Many rows are wanted, or few
+    are read, as before an early LIMIT. The time goes elsewhere.
 """
 
 from collections.abc import Iterator
@@ -158,6 +158,10 @@ RULE = Rule(
             known_table({"price": "numeric(10,2)"}),
             parameter_types=("float",),
         ),
+        # The LIMIT got its rows at the end of the table.
+        plan_trace(
+            node("Limit", filtering(_FLOAT, rows=10), ms=40, rows=10), _TABLE, parameter_types=("float",)
+        ),
     ),
     silent_on=(
         # Nobody knows what was sent, or what the column is.
@@ -181,9 +185,11 @@ RULE = Rule(
         plan_trace(filtering(_FLOAT, rows=200_000, removed=100_000), _TABLE, parameter_types=("float",)),
         # Few rows.
         plan_trace(filtering(_FLOAT, removed=900), _TABLE, parameter_types=("float",)),
-        # A LIMIT stopped it.
+        # A LIMIT stopped it before it had read much.
         plan_trace(
-            node("Limit", filtering(_FLOAT, rows=10), ms=40, rows=10), _TABLE, parameter_types=("float",)
+            node("Limit", filtering(_FLOAT, rows=10, removed=9_000, ms=2), ms=2, rows=10),
+            _TABLE,
+            parameter_types=("float",),
         ),
     ),
 )

@@ -35,8 +35,9 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
+from perfkit.model.large_blocks import all_sent
 from perfkit.model.location import CodeLocation
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
     busiest_loop,
@@ -97,16 +98,17 @@ def _place(members: list[Member]) -> Place:
 
 
 def _finding(trace: Trace, members: list[Member], mean: float) -> Finding:
-    spans, count = spans_of(members), len(members)
+    spans, sent = spans_of(members), all_sent(trace, members)
+    count = sent.count
     # Beside an equality the list is a fixed filter, and the equality what the loop varies.
     column = key_column(spans[0]) or _listed_column(spans[0]) or "key"
     name = column.replace('"', "").rpartition(".")[2]
-    saving_ms = busy_ms(spans) * (count - 1) / count
+    saving_ms = sent.busy_ms * (count - 1) / count
     return Finding(
         code="PK108",
         rule="select-in-loop",
         severity=severity_of(saving_ms, trace, round_trips=count - 1),
-        message=f"{count} statements where one would do: a loop asks for a few {column} at a time",
+        message=f"{count:,} statements where one would do: a loop asks for a few {column} at a time",
         advice=(
             "Collect the keys of all rows before the loop, ask once for all of them (in chunks of 500 if "
             "there are thousands), and look rows up in a dictionary.\n"
@@ -123,7 +125,7 @@ def _finding(trace: Trace, members: list[Member], mean: float) -> Finding:
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=count - 1,
-        evidence=(f"{count} statements, {mean:.1f} values each on average",),
+        evidence=(f"{count:,} statements, {mean:.1f} values each on average",),
     )
 
 

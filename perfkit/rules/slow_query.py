@@ -28,6 +28,7 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import query, trace, unmeasured
 from perfkit.model.finding import Finding
+from perfkit.model.large_blocks import kept_part
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import by_shape_and_line, indexes_of, spans_of
@@ -72,7 +73,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans = spans_of(members)
     slowest = max(spans, key=lambda span: span.duration_ms)
     total_ms = sum(span.duration_ms for span in spans)
-    times = "" if len(spans) == 1 else f", {len(spans)} times"
+    times = "" if len(spans) == 1 else f", {len(spans):,} times{kept_part(trace)}"
     return Finding(
         code="PK110",
         rule="slow-query",

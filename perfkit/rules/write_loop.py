@@ -26,7 +26,8 @@ from collections.abc import Iterator
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.query import Member, QuerySpan, busy_ms
+from perfkit.model.large_blocks import all_sent
+from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
@@ -53,14 +54,15 @@ def _is_candidate(span: QuerySpan) -> bool:
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
-    spans, count = spans_of(members), len(members)
+    spans, sent = spans_of(members), all_sent(trace, members)
+    count = sent.count
     first = spans[0]
-    saving_ms = busy_ms(spans) * (count - 1) / count
+    saving_ms = sent.busy_ms * (count - 1) / count
     return Finding(
         code="PK107",
         rule="write-loop",
         severity=severity_of(saving_ms, trace, round_trips=count - 1),
-        message=f"{count} {first.operation_name} statements where one would do: a loop writes row by row",
+        message=f"{count:,} {first.operation_name} statements where one would do: a loop writes row by row",
         advice=_advice(first.operation_name),
         refutation=(
             "One call of one function sent these writes from one instruction, one row each. It would be a "

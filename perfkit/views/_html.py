@@ -236,7 +236,7 @@ def bar(share: float, *, strong: bool = False, width_px: int = 120) -> Html:
     return tag("span", join([tag("span", tag("span", "", fill), rail), number]), "white-space:nowrap")
 
 
-def picture(svg: str, alternative_text: str, *, wide: bool = False) -> Html:
+def picture(svg: str, alternative_text: str, *, wide: bool = False, height_px: int | None = None) -> Html:
     """A drawing as a data-URI picture, which the sanitiser leaves alone, with its text alternative.
 
     Args:
@@ -244,11 +244,14 @@ def picture(svg: str, alternative_text: str, *, wide: bool = False) -> Html:
         alternative_text: what it shows, in words.
         wide: whether it takes the whole width of the card. On a phone it then scrolls, so that what is
             written in it can be read.
+        height_px: of a drawing without writing that may be stretched, `preserveAspectRatio="none"`: it takes
+            the whole width of the card, also on a phone, and always this height.
     """
     data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
     width = f"width:100%;min-width:{_PICTURE_PX}px" if wide else "max-width:100%"
+    size = f"{width};height:auto" if height_px is None else f"width:100%;height:{height_px}px"
     image = Html(
         f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alternative_text, quote=True)}" '
-        f'style="{width};height:auto">'
+        f'style="{size}">'
     )
     return tag("div", image, "overflow-x:auto") if wide else image

@@ -1,9 +1,10 @@
 """A whole measured block: what was found first, then each part that was measured."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from perfkit.model.finding import Diagnosis, Finding, Verdict
+from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
@@ -131,19 +132,31 @@ def _plans_html(trace: Trace, diagnosis: Diagnosis) -> Html:
     if not trace.plans:
         return paragraph("No statement could be explained.", quiet=True)
     parts: list[Html] = []
+    shared = _shared_settings(trace.plans)
     for number, plan in enumerate(trace.plans):
-        parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number), number))
+        parts.append(plan_tree.as_html(plan, _findings_of(diagnosis, number), number, said=shared))
         parts.extend(what_if.as_html(proof) for proof in trace.proofs or () if proof.plan == number)
-        parts.extend(production.as_html(then) for then in trace.production or () if then.plan == number)
+        then = [item for item in trace.production or () if item.plan == number]
+        parts.extend(production.as_html(item, said=plan.settings) for item in then)
+    parts.extend([paragraph(plan_tree.settings_line(shared), quiet=True)] if shared else [])
     return join(parts)
+
+
+def _shared_settings(plans: Sequence[Plan]) -> plan_tree.Settings | None:
+    """The planner's settings, where all of several plans were made with the same: they are told once."""
+    first = plans[0].settings if len(plans) > 1 else None
+    return first if all(plan.settings == first for plan in plans) else None
 
 
 def _plans_text(trace: Trace, diagnosis: Diagnosis) -> str:
     parts: list[str] = []
+    shared = _shared_settings(trace.plans or ())
     for number, plan in enumerate(trace.plans or ()):
-        parts.append(plan_tree.as_text(plan, _findings_of(diagnosis, number)))
+        parts.append(plan_tree.as_text(plan, _findings_of(diagnosis, number), said=shared))
         parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
-        parts.extend(production.as_text(then) for then in trace.production or () if then.plan == number)
+        then = [item for item in trace.production or () if item.plan == number]
+        parts.extend(production.as_text(item, said=plan.settings) for item in then)
+    parts.extend([plan_tree.settings_line(shared)] if shared else [])
     return "\n\n".join(parts)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import groupby
+from typing import Any
 
 from perfkit.model.finding import Finding
 from perfkit.model.plan import AlternativePlan, Plan, PlanNode
@@ -17,6 +18,7 @@ from perfkit.views._format import milliseconds
 from perfkit.views._html import MONO, MUTED, Html, code, details, join, paragraph, tag, tiles
 from perfkit.views._sql import sql_html
 
+Settings = Mapping[str, Any]
 _TEXT_INDENT = 30
 _TEXT_BAR = 6
 # Plans up to this size are read line by line; in larger ones, what hardly matters is folded away.
@@ -36,13 +38,16 @@ _TEXT_HEAD = f"{'self':>9} {'share':>13} {'rows':>11} {'expected':>11} {'loops':
 _BELOW = " " * _TEXT_HEAD.index("node")
 
 
-def as_html(plan: Plan, findings: Sequence[Finding] = (), number: int = 0) -> Html:
+def as_html(
+    plan: Plan, findings: Sequence[Finding] = (), number: int = 0, *, said: Settings | None = None
+) -> Html:
     """The plan as a tree that needs no script.
 
     Args:
         plan: what the database said.
         findings: judgements about this plan; each is shown beside the node that it names first.
         number: of the plan in its result, to say how to get at it.
+        said: the planner's settings that are told elsewhere; others are told here.
     """
     by_node = _by_node(findings)
     parts = [
@@ -51,14 +56,14 @@ def as_html(plan: Plan, findings: Sequence[Finding] = (), number: int = 0) -> Ht
         tiles(_header(plan)),
         *(lines.beside(finding) for finding in findings if not finding.offenders),
         _tree(plan, by_node),
-        *(paragraph(line, quiet=True) for line in _remarks(plan)),
+        *(paragraph(line, quiet=True) for line in _remarks(plan, said)),
         *(_alternative(other) for other in plan.alternatives),
         _copy(plan, number),
     ]
     return tag("div", join(parts), "margin:10px 0 16px")
 
 
-def as_text(plan: Plan, findings: Sequence[Finding] = ()) -> str:
+def as_text(plan: Plan, findings: Sequence[Finding] = (), *, said: Settings | None = None) -> str:
     """The same for a terminal: one line a node, its own time first."""
     by_node = _by_node(findings)
     head = " · ".join(f"{label} {value}" for value, label in _header(plan))
@@ -71,9 +76,9 @@ def as_text(plan: Plan, findings: Sequence[Finding] = ()) -> str:
         below = [*words.condition_lines(node), *words.spills(node)]
         below += [_finding_text(finding) for finding in by_node.get(node.node_id, ())]
         text.extend(f"{_BELOW}{level}  {line}" for line in below)
-    text += _remarks(plan)
+    text += _remarks(plan, said)
     for other in plan.alternatives:
-        text += [f"{_alternative_title(other)}:", as_text(other.plan)]
+        text += [f"{_alternative_title(other)}:", as_text(other.plan, said=plan.settings)]
     return "\n".join(text)
 
 
@@ -227,7 +232,13 @@ def _sum(members: Sequence[tuple[PlanNode, int]], plan: Plan) -> str:
     return f"{counted(len(members), 'node')}{share}: {named}{more}"
 
 
-def _remarks(plan: Plan) -> Iterator[str]:
+def settings_line(settings: Settings) -> str:
+    """The planner's settings that are not as PostgreSQL has them by itself."""
+    changed = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return f"Planner settings that differ from their defaults: {changed}."
+
+
+def _remarks(plan: Plan, said: Settings | None) -> Iterator[str]:
     """What stands outside the nodes, and what the plan cannot show."""
     outside = [f"{time.name} {milliseconds(time.time_ms)}" for time in plan.outside_times]
     if outside:
@@ -239,9 +250,8 @@ def _remarks(plan: Plan) -> Iterator[str]:
         )
     if plan.jit_time_ms:
         yield f"Of the nodes' times, {milliseconds(plan.jit_time_ms)} went into compiling the plan (JIT)."
-    if plan.settings:
-        changed = ", ".join(f"{name} = {value}" for name, value in plan.settings.items())
-        yield f"Planner settings that differ from their defaults: {changed}."
+    if plan.settings and plan.settings != said:
+        yield settings_line(plan.settings)
     yield from plan.notes
 
 

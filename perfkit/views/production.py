@@ -10,32 +10,33 @@ _TITLE = "At production size, an estimate"
 _HEADERS = ("", "Today", "Then", "Factor")
 
 
-def as_html(production: ProductionPlan) -> Html:
+def as_html(production: ProductionPlan, *, said: plan_tree.Settings | None = None) -> Html:
     """The comparison as a part of a card.
 
     Args:
         production: the plan at another size, or why there is none.
+        said: the planner's settings that are told elsewhere.
     """
     if production.plan_then is None:
-        said = paragraph(join([pill("not asked", "neutral"), " ", production.refusal or ""]))
-        return join([section(_TITLE), said])
+        refused = paragraph(join([pill("not asked", "neutral"), " ", production.refusal or ""]))
+        return join([section(_TITLE), refused])
     parts: list[Content] = [section(_TITLE)]
     parts.append(paragraph(join([_pill(production), " ", headline(production)])))
     parts.extend(paragraph(line) for line in scans(production))
     parts.append(table(_HEADERS, [list(row) for row in _rows(production)], numeric=(1, 2, 3)))
-    parts.append(details("The plan then, an estimate", plan_tree.as_html(production.plan_then)))
+    parts.append(details("The plan then, an estimate", plan_tree.as_html(production.plan_then, said=said)))
     parts.extend(paragraph(note, quiet=True) for note in production.notes)
     return join(parts)
 
 
-def as_text(production: ProductionPlan) -> str:
+def as_text(production: ProductionPlan, *, said: plan_tree.Settings | None = None) -> str:
     """The same for a terminal."""
     if production.plan_then is None:
         return f"{_TITLE}: not asked. {production.refusal or ''}"
     word = " (FALLS OVER)" if production.falls_over else ""
     lines = [f"{_TITLE}{word}: {headline(production)}", *(f"    {line}" for line in scans(production))]
     lines += [f"    {name}: {today} → {then} ({factor})" for name, today, then, factor in _rows(production)]
-    return "\n".join([*lines, plan_tree.as_text(production.plan_then), *production.notes])
+    return "\n".join([*lines, plan_tree.as_text(production.plan_then, said=said), *production.notes])
 
 
 def headline(production: ProductionPlan) -> str:

@@ -216,10 +216,9 @@ def _timeline(trace: Trace) -> Html:
     scale = width / max(trace.duration_ms, 1e-9)
     waits = trace.waits() if _notable_wait_ms(trace) else ()
     shapes = _marks(waits, scale, BAR_STRONG) + _marks(trace.database_times(), scale, BAR)
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
-        f'<rect x="0" y="4" width="{width}" height="14" fill="#808080" fill-opacity=".15"/>{shapes}</svg>'
-    )
+    size = f'viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
+    ground = f'<rect x="0" y="4" width="{width}" height="14" fill="#808080" fill-opacity=".15"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{ground}{shapes}</svg>'
     whole = milliseconds(trace.duration_ms)
     share = trace.database_ms / trace.duration_ms if trace.duration_ms else 0.0
     words = f"Time line: the database was busy for {share:.0%} of {whole}."
@@ -227,7 +226,10 @@ def _timeline(trace: Trace) -> Html:
     caption.extend([f"orange: waiting for a connection, {milliseconds(trace.waiting_ms)}"] if waits else [])
     caption.append(f"the rest, {milliseconds(trace.python_ms)}, in Python")
     return join(
-        [tag("div", picture(svg, words), "margin-top:8px"), paragraph("; ".join(caption), quiet=True)]
+        [
+            tag("div", picture(svg, words, height_px=height), "margin-top:8px"),
+            paragraph("; ".join(caption), quiet=True),
+        ]
     )
 
 

@@ -22,16 +22,6 @@ needs_ticks = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left_behind():
-    yield
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("perfkit")]
-    assert sys.getprofile() is None
-    if sys.platform != "win32":
-        assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
-        assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
-
-
 def spin(seconds):
     """Run for so long; a busy machine makes it longer. Returns how long it was."""
     start = time.perf_counter()

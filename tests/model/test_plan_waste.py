@@ -27,6 +27,11 @@ def test_a_wasteful_scan_knows_what_it_read_and_what_that_cost():
     assert scan.table is None
 
 
+def test_a_scan_that_read_nearly_all_before_a_limit_had_its_rows_counts():
+    scan = one(planned_trace(node("Limit", filtering(CONDITION, rows=10), ms=40, rows=10)))
+    assert scan.rows_read == 300_009
+
+
 @pytest.mark.parametrize("node_type", ["Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"])
 def test_every_scan_of_a_table_counts(node_type):
     assert one(planned_trace(filtering(CONDITION, node_type=node_type))).node.node_type == node_type
@@ -40,7 +45,7 @@ def test_every_scan_of_a_table_counts(node_type):
         filtering(CONDITION, rows=40_000, removed=300_000),
         filtering(CONDITION, ms=0.9),
         node("Sort", filtering(CONDITION), ms=500),
-        node("Limit", filtering(CONDITION, rows=10), ms=40, rows=10),
+        node("Limit", filtering(CONDITION, rows=10, removed=9_999), ms=40, rows=10),
         node("Append", node("Seq Scan", loops=0, Filter=CONDITION), ms=40),
     ],
 )

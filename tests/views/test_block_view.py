@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from perfkit.model.builders import line, loan, loop, pool, query, refusal, trace, unmeasured
 from perfkit.model.connection import TransactionEvent
+from perfkit.model.plan_builders import node
+from perfkit.model.plan_builders import plan as made_plan
+from perfkit.model.production import ProductionPlan
 from perfkit.rules import diagnose
 from perfkit.views import block, findings, queries, table
 from perfkit.views._html import Html, esc, join, tag
@@ -221,3 +224,31 @@ def test_what_a_finding_costs_over_a_network_is_said_only_for_round_trips():
 
     assert "99 needless round trips, which is 99 ms at 1 ms each" in findings.cost_over_network(finding)
     assert findings.cost_over_network(dataclasses.replace(finding, round_trips=0)) is None
+
+
+def planned(*settings):
+    scans = (made_plan(node("Seq Scan", ms=5, relation_name="t"), settings=said) for said in settings)
+    return dataclasses.replace(unmeasured(), plans=tuple(scans))
+
+
+def told(item):
+    """How often each line about the planner's settings is shown, in the text and in the HTML."""
+    page = shown(item, focus="plans").get_text(" ")
+    return [text.count("Planner settings") for text in (block.as_text(item, diagnose(item)), page)]
+
+
+def test_settings_that_all_plans_share_are_told_once():
+    settings = {"work_mem": "64MB"}
+
+    assert told(planned(settings, settings, settings)) == [1, 1]
+    assert told(planned(settings)) == [1, 1]
+    assert told(planned(settings, {"work_mem": "1MB"})) == [2, 2]
+    assert told(planned(settings, {})) == [1, 1]
+    assert told(planned({}, {})) == [0, 0]
+
+
+def test_the_plan_at_another_size_does_not_tell_them_again():
+    item = planned({"work_mem": "64MB"})
+    then = ProductionPlan(0, 1.0, dataclasses.replace(item.plans[0], analyzed=False))
+
+    assert told(dataclasses.replace(item, production=(then,))) == [1, 1]

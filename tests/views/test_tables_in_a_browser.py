@@ -1,9 +1,11 @@
-"""Tables where JupyterLab's own style meets ours: columns as wide as what they hold, numbers on one line."""
+"""Tables and pictures where JupyterLab's own style meets ours: columns as wide as what they hold."""
 
 import shutil
 
 import pytest
 
+from perfkit.model.builders import query, trace
+from perfkit.views import queries
 from perfkit.views._html import bar, card, code, table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -70,6 +72,20 @@ def test_bars_of_all_shares_begin_at_one_place(page):
 
     assert len(begins) == 4
     assert len(set(begins)) == 1
+
+
+@pytest.mark.parametrize("width", [1600, 1000, 390])
+def test_the_time_line_fills_the_card_at_its_full_height(page, width):
+    show(page, queries.as_html(trace(query(duration_ms=30.0), duration_ms=100.0)), width)
+
+    line, above = (
+        page.locator(place).first.evaluate("e => [e.clientWidth, e.clientHeight]")
+        for place in ("img", "div:has(> img)")
+    )
+
+    assert line[0] == above[0] > 0.8 * min(width, 1100)
+    assert line[1] == 22
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("width", [1200, 390])
