@@ -32,6 +32,8 @@ _VALUES = re.compile(
 # their number is what it was when a search found nothing to watch, and no code of the user's has sqlite3
 # at hand, there is nothing new to find.
 _references_without = -1
+# How many modules there were, and which of them are the program's own: a scan of all takes 1 ms.
+_known_modules: tuple[int, tuple[str, ...]] = (0, ())
 NOTE = (
     "Statements on sqlite3 connections from before the block were counted by SQLite's own trace: their time, "
     "rows and errors are unknown, a statement counts again for each trigger it fires, and an executemany "
@@ -213,13 +215,27 @@ def _set(connection: sqlite3.Connection, tracer: _Tracer | None) -> bool:
 
 def _program_uses_sqlite3() -> bool:
     """Whether a module of the user's, or the notebook, has imported sqlite3 or its `connect`."""
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", None)
-        if (names and names.get("sqlite3") is sqlite3) or (names and names.get("connect") is sqlite3.connect):
-            path = names.get("__file__")
-            if path is None or is_user_file(str(path)):
-                return True
-    return False
+    return any(
+        names.get("sqlite3") is sqlite3 or names.get("connect") is sqlite3.connect
+        for names in (_names(name) for name in _program_modules())
+    )
+
+
+def _names(module_name: str) -> dict[str, Any]:
+    """What a module holds; some programs put things that are no modules in their place."""
+    return getattr(sys.modules.get(module_name), "__dict__", {})
+
+
+def _program_modules() -> tuple[str, ...]:
+    """The modules that are no library's, looked for anew when modules were imported."""
+    global _known_modules
+    number = len(sys.modules)
+    if _known_modules[0] != number:
+        # By its dictionary: a module that loads when it is used is not to load for this.
+        files = [(name, _names(name).get("__file__")) for name in list(sys.modules)]
+        own = tuple(name for name, path in files if path is None or is_user_file(str(path)))
+        _known_modules = number, own
+    return _known_modules[1]
 
 
 def _live_connections() -> tuple[list[sqlite3.Connection], set[int]]:

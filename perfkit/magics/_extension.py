@@ -90,10 +90,10 @@ class Extension:
             if not self._measures(magic.name, line, cell):
                 explain_cell(self._shell, line, cell)
                 return
-            parse_line(magic.parser(), magic.typed, line)
+            parse_line(magic.parser, magic.typed, line)
             self._shell.run_cell(f"{magic.typed} {line}\n{cell}").raise_error()
 
-        return _named(function, magic.name, magic.parser().format_help())
+        return _named(function, magic.name, magic.parser.format_help())
 
     def _body(self, cell: str) -> str:
         """What stands below all of our magics."""
@@ -104,11 +104,11 @@ class Extension:
         def function(line: str) -> object:
             return magic.call(self._shell, line)
 
-        return _named(function, magic.name, magic.parser().format_help())
+        return _named(function, magic.name, magic.parser.format_help())
 
     def _status(self, shell: Shell, arguments: object) -> Status:
         magics: tuple[CellMagic | LineMagic, ...] = (*self._cell_magics.values(), *self._line_magics)
-        return status(shell.user_ns, [(usage(magic.parser()), magic.summary) for magic in magics])
+        return status(shell.user_ns, [(usage(magic.parser), magic.summary) for magic in magics])
 
 
 _STATUS_HELP = "Show what perfkit can measure here, which engines it sees, and its magics."

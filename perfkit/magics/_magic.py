@@ -1,6 +1,7 @@
 """What one cell magic is: its name, its arguments, and what it measures."""
 
 import argparse
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -55,6 +56,7 @@ class CellMagic:
         """The name as a person types it."""
         return f"%%{self.name}"
 
+    @functools.cached_property
     def parser(self) -> argparse.ArgumentParser:
         """A parser of its arguments, from which its help is made too."""
         parser = argument_parser(self.typed, self.summary)
@@ -67,7 +69,7 @@ class CellMagic:
         Raises:
             MagicError: if the arguments do not fit.
         """
-        arguments = parse_line(self.parser(), self.typed, line)
+        arguments = parse_line(self.parser, self.typed, line)
         return Run(self, arguments, self.parts(shell, arguments))
 
 

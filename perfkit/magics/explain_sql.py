@@ -7,6 +7,7 @@ in its SQL: the database then shows the place.
 
 import argparse
 import ast
+import functools
 import re
 import warnings
 from collections.abc import Mapping
@@ -177,6 +178,7 @@ def _explained(
     return result
 
 
+@functools.cache
 def _parser() -> argparse.ArgumentParser:
     parser = argument_parser("%%explain", "")
     explain_arguments(parser)

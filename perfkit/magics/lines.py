@@ -1,6 +1,7 @@
 """The line magics that take results and functions by name: `%verify` and `%compare`."""
 
 import argparse
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class LineMagic:
         """The name as a person types it."""
         return f"%{self.name}"
 
+    @functools.cached_property
     def parser(self) -> argparse.ArgumentParser:
         """A parser of its arguments, from which its help is made too."""
         parser = argument_parser(self.typed, self.summary)
@@ -45,7 +47,7 @@ class LineMagic:
 
     def call(self, shell: Shell, line: str) -> object:
         """Run it on what was typed after its name; raises `MagicError` if that does not fit."""
-        return self.run(shell, parse_line(self.parser(), self.typed, line))
+        return self.run(shell, parse_line(self.parser, self.typed, line))
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
