@@ -133,7 +133,7 @@ class SqlalchemyHooks:
         try:
             options = context.execution_options  # the connection's and the statement's own, merged
             connection = context.root_connection
-            if INTERNAL_OPTION in options or not getattr(connection, "_allow_autobegin", True):
+            if options.get(INTERNAL_OPTION) or not getattr(connection, "_allow_autobegin", True):
                 return None
             compiled = context.compiled
             # The compiled text is the same however long a list is, and whatever a comment hook appends.
