@@ -78,12 +78,11 @@ class SqlalchemyHooks:
             if context is None or key in at_work or not self._is_active:
                 return original(dialect, cursor, statement, parameters, context)
             record = begin(dialect, cursor, statement, parameters, context, _getframe(1))
-            at_work[key] = cursor
             key_of_connection = _leave_connection_to_us(context, at_work) if dialect.is_async else None
-            start = perf_counter()
-            if record is not None:
-                record.start = start
             try:
+                at_work[key] = cursor
+                if record is not None:
+                    record.start = perf_counter()
                 result = original(dialect, cursor, statement, parameters, context)
                 end = perf_counter()
             except BaseException as error:
