@@ -7,7 +7,8 @@ from sys import _getframe
 from time import perf_counter
 from typing import Any
 
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch
+from perfkit.capture.batches import counted
 from perfkit.capture.patches import Function, leave_no_trace
 from perfkit.capture.transactions import TransactionKind
 
@@ -48,7 +49,9 @@ class AsyncWrappers:
                 return await original(cursor, query, params_seq, **options)
             sending = calls.send(cursor, query, None, _getframe(1), many=True)
             try:
-                result = await original(cursor, query, counted(sending, params_seq), **options)
+                result = await original(
+                    cursor, query, counted(params_seq, [sending.record] if sending else ()), **options
+                )
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise

@@ -1,7 +1,7 @@
 """What one block records of psycopg's calls: statements, their rows, and what frames them."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from types import FrameType
 from typing import Any, NamedTuple
@@ -242,31 +242,6 @@ class StreamWatch:
 def ending(transaction: Any) -> TransactionKind:
     """How psycopg's transaction block ended."""
     return "commit" if transaction.status.value == "committed" else "rollback"
-
-
-def counted(sending: Sending | None, sets: Any) -> Any:
-    """Learn the batch size of an `executemany`.
-
-    Args:
-        sending: the statement.
-        sets: its sets of parameters.
-
-    Returns:
-        The sets; an iterator of sets comes back as one that counts them while psycopg reads it.
-    """
-    if sending is None:
-        return sets
-    if type(sets) in (list, tuple):
-        sending.record.batch_size = len(sets)
-        return sets
-    return _counting(sets, sending.record)
-
-
-def _counting(sets: Iterable[Any], record: Record) -> Iterator[Any]:
-    record.batch_size = 0
-    for parameters in sets:
-        record.batch_size += 1
-        yield parameters
 
 
 def _text(query: Any) -> str | None:

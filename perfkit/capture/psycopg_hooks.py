@@ -8,7 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from perfkit.capture._psycopg_async import AsyncWrappers
-from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch, counted
+from perfkit.capture._psycopg_calls import PsycopgCalls, StreamWatch
+from perfkit.capture.batches import counted
 from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.recorder import Recorder
 from perfkit.capture.transactions import TransactionKind
@@ -100,7 +101,9 @@ class _Wrappers:
                 return original(cursor, query, params_seq, **options)
             sending = calls.send(cursor, query, None, _getframe(1), many=True)
             try:
-                result = original(cursor, query, counted(sending, params_seq), **options)
+                result = original(
+                    cursor, query, counted(params_seq, [sending.record] if sending else ()), **options
+                )
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise
