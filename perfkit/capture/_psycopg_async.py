@@ -48,10 +48,9 @@ class AsyncWrappers:
             if id(cursor.connection) in at_work:
                 return await original(cursor, query, params_seq, **options)
             sending = calls.send(cursor, query, None, _getframe(1), many=True)
+            sets = counted(params_seq, [sending.record] if sending else ())
             try:
-                result = await original(
-                    cursor, query, counted(params_seq, [sending.record] if sending else ()), **options
-                )
+                result = await original(cursor, query, sets, **options)
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise

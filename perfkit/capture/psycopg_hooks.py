@@ -100,10 +100,9 @@ class _Wrappers:
             if id(cursor) in at_work:
                 return original(cursor, query, params_seq, **options)
             sending = calls.send(cursor, query, None, _getframe(1), many=True)
+            sets = counted(params_seq, [sending.record] if sending else ())
             try:
-                result = original(
-                    cursor, query, counted(params_seq, [sending.record] if sending else ()), **options
-                )
+                result = original(cursor, query, sets, **options)
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise
