@@ -10,10 +10,10 @@ How a frame is recognised again: `perfkit.capture.frame_marks`.
 """
 
 import itertools
-import sys
 from types import FrameType
 from typing import Any
 
+from perfkit.capture._running_frames import running_frames
 from perfkit.capture.frame_marks import FirstMark, Mark, Marks, Visit
 from perfkit.capture.loop_paths import LoopPaths
 from perfkit.capture.positions import NOWHERE, Instruction, Position
@@ -108,7 +108,7 @@ class LoopFinder:
         _finders.discard(self._token)
         if _finders:
             return
-        for top in sys._current_frames().values():
+        for top in running_frames().values():
             for frame in stack(top):
                 if isinstance(frame.f_trace, Mark):
                     frame.f_trace = None
