@@ -26,9 +26,9 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def execute(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
-            if id(cursor.connection) in at_work:
-                return await original(cursor, query, params, **options)
-            sending = calls.send(cursor, query, params, _getframe(1))
+            sending = None
+            if id(cursor.connection) not in at_work:
+                sending = calls.send(cursor, query, params, _getframe(1))
             try:
                 result = await original(cursor, query, params, **options)
             except BaseException as error:
@@ -45,9 +45,9 @@ class AsyncWrappers:
 
         @functools.wraps(original)
         async def executemany(cursor: Any, query: Any, params_seq: Any, **options: Any) -> Any:
-            if id(cursor.connection) in at_work:
-                return await original(cursor, query, params_seq, **options)
-            sending = calls.send(cursor, query, None, _getframe(1), many=True)
+            sending = None
+            if id(cursor.connection) not in at_work:
+                sending = calls.send(cursor, query, None, _getframe(1), many=True)
             sets = counted(params_seq, [sending.record] if sending else ())
             try:
                 result = await original(cursor, query, sets, **options)

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from perfkit.capture.batches import counted
+from perfkit.capture.patches import leave_no_trace
 from perfkit.capture.record import Record
 from perfkit.capture.rows import RowCount
 from perfkit.capture.transactions import Frame, TransactionKind
@@ -68,20 +69,34 @@ class _Cursor(sqlite3.Cursor):
         run = super().execute
         if not listeners:
             return run(sql, parameters)
-        return _run(self, lambda _: run(sql, parameters), sql, parameters, _getframe(1))
+        try:
+            return _run(self, lambda _: run(sql, parameters), sql, parameters, _getframe(1))
+        except BaseException as error:
+            leave_no_trace(error)
+            raise
 
     def executemany(self, sql: str, seq_of_parameters: Any, /) -> Any:
         run = super().executemany
         if not listeners:
             return run(sql, seq_of_parameters)
-        return _run(self, lambda sent: run(sql, counted(seq_of_parameters, sent)), sql, None, _getframe(1))
+        try:
+            return _run(
+                self, lambda sent: run(sql, counted(seq_of_parameters, sent)), sql, None, _getframe(1)
+            )
+        except BaseException as error:
+            leave_no_trace(error)
+            raise
 
     def executescript(self, sql_script: str, /) -> Any:
         run = super().executescript
         if not listeners:
             return run(sql_script)
         _tell_end("commit", self.connection, _getframe(1))  # how long it takes is part of the script's time
-        return _run(self, lambda _: run(sql_script), sql_script, None, _getframe(1))
+        try:
+            return _run(self, lambda _: run(sql_script), sql_script, None, _getframe(1))
+        except BaseException as error:
+            leave_no_trace(error)
+            raise
 
     def fetchone(self) -> Any:
         start = perf_counter()
@@ -124,20 +139,37 @@ def watched(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
     return known
 
 
+def _execute(self: sqlite3.Connection, sql: str, parameters: Any = (), /) -> Any:
+    try:
+        return self.cursor().execute(sql, parameters)
+    except BaseException as error:
+        leave_no_trace(error)
+        raise
+
+
+def _executemany(self: sqlite3.Connection, sql: str, parameters: Any, /) -> Any:
+    try:
+        return self.cursor().executemany(sql, parameters)
+    except BaseException as error:
+        leave_no_trace(error)
+        raise
+
+
+def _executescript(self: sqlite3.Connection, sql_script: str, /) -> Any:
+    try:
+        return self.cursor().executescript(sql_script)
+    except BaseException as error:
+        leave_no_trace(error)
+        raise
+
+
 def _derived(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
 
     class Connection(factory):  # type: ignore[valid-type,misc]
         def cursor(self, factory: Any = _Cursor) -> Any:
             return super().cursor(factory)
 
-        def execute(self, sql: str, parameters: Any = (), /) -> Any:
-            return self.cursor().execute(sql, parameters)
-
-        def executemany(self, sql: str, parameters: Any, /) -> Any:
-            return self.cursor().executemany(sql, parameters)
-
-        def executescript(self, sql_script: str, /) -> Any:
-            return self.cursor().executescript(sql_script)
+        execute, executemany, executescript = _execute, _executemany, _executescript
 
         def commit(self) -> None:
             told = _tell_end("commit", self, _getframe(1))

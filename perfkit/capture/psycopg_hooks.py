@@ -77,17 +77,15 @@ class _Wrappers:
 
         @functools.wraps(original)
         def execute(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
-            if id(cursor) in at_work:  # the shortest way through: every statement of SQLAlchemy's comes here
-                return (
-                    original(cursor, query, params, **options) if options else original(cursor, query, params)
-                )
-            sending = calls.send(cursor, query, params, _getframe(1))
+            # Every statement of SQLAlchemy's comes here too, and is counted there.
+            sending = None if id(cursor) in at_work else calls.send(cursor, query, params, _getframe(1))
             try:
                 result = original(cursor, query, params, **options)
             except BaseException as error:
                 calls.failed(sending, cursor, error)
                 raise
-            calls.sent(sending, cursor)
+            if sending is not None:
+                calls.sent(sending, cursor)
             return result
 
         return execute
@@ -97,9 +95,9 @@ class _Wrappers:
 
         @functools.wraps(original)
         def executemany(cursor: Any, query: Any, params_seq: Any, **options: Any) -> Any:
-            if id(cursor) in at_work:
-                return original(cursor, query, params_seq, **options)
-            sending = calls.send(cursor, query, None, _getframe(1), many=True)
+            sending = None
+            if id(cursor) not in at_work:
+                sending = calls.send(cursor, query, None, _getframe(1), many=True)
             sets = counted(params_seq, [sending.record] if sending else ())
             try:
                 result = original(cursor, query, sets, **options)

@@ -16,6 +16,8 @@ from perfkit.proof._what_if_trial import Outcome
 MANY_TIMES_BLOCKS, MANY_MORE_BLOCKS = 4, 1_000
 # Times this close are one time to the ranking: then blocks decide, which do not waver, then the size.
 _SAME_TIME_FACTOR, _SHORTEST_MS = 1.25, 0.1
+# A B-tree without an entry is one page that describes it.
+_EMPTY_INDEX_BYTES = 8_192
 _RANKS = (
     ProofVerdict.PROVED,
     ProofVerdict.EXPECTED,
@@ -89,6 +91,10 @@ def _verdict(design: Design, base: Runs, outcome: Outcome) -> tuple[ProofVerdict
                 "Try again then."
             )
         return ProofVerdict.NO_HELP, "The planner does not use it: it expects another way to be cheaper."
+    if isinstance(design, IndexDesign) and design.predicate and _is_empty(outcome):
+        return ProofVerdict.INCONCLUSIVE, (
+            f"No row has {design.predicate}: is the value right? An index for it would be empty."
+        )
     if design.kind == "statistics":
         note = _estimate(design.scan, outcome.plan)
     return _compared(base, outcome.runs, note)
@@ -107,6 +113,10 @@ def _compared(base: Runs, runs: Runs, note: str) -> tuple[ProofVerdict, str]:
         words = "Faster here, where the blocks were in memory, but it reads far more of them."
         return ProofVerdict.INCONCLUSIVE, f"{note} {words}".strip()
     return ProofVerdict.PROVED, note
+
+
+def _is_empty(outcome: Outcome) -> bool:
+    return outcome.size_bytes is not None and outcome.size_bytes <= _EMPTY_INDEX_BYTES
 
 
 def _overlap(runs: Runs) -> str:

@@ -97,11 +97,13 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
     last = rows[-1].end
     assert last is not None
     saved = 2 * (count - 1)
+    took_ms = [row.end.duration_ms for row in rows if row.end and row.end.duration_ms is not None]
+    saving_ms = sum(took_ms) * (count - 1) / count if took_ms else None
     numbers = f"{count:,} commits for {writes:,} writes"
     return Finding(
         code="PK501",
         rule="commit-per-row",
-        severity=severity_of(0.0, trace, round_trips=saved),
+        severity=severity_of(saving_ms or 0.0, trace, round_trips=saved),
         message=f"{numbers}: the loop ends a transaction for each row{kept_part(trace)}",
         advice=(
             "Commit once after the loop, or after every 1,000 rows if there are very many.\n"
@@ -117,7 +119,7 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
         confidence=0.8,
         location=last.call_site,
         loop=last.loop_site,
-        saving_ms=None,
+        saving_ms=saving_ms,
         round_trips=saved,
         evidence=(f"{numbers}, {writes / count:.1f} writes a commit",),
     )

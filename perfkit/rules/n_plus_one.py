@@ -30,6 +30,7 @@ Stays silent when
     failed and was tried again. The loop sends several shapes for each row (that is m-plus-n).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,11 +148,15 @@ def _group_advice(first: QuerySpan, column: str | None) -> str:
     """Of numbers about rows, one statement gives them all; the rows themselves are not needed."""
     advice = f"Count all by one statement before the loop, grouped by {column or 'the key'}; keys without"
     name = (column or "").replace('"', "").rpartition(".")[2]
-    snippet = f"select(Model.{name}, func.count()).where(Model.{name}.in_(keys)).group_by(Model.{name})"
+    more = ", ..." if _AND_MORE.search(first.query_text) else ""
+    snippet = f"select(Model.{name}, func.count()).where(Model.{name}.in_(keys){more}).group_by(Model.{name})"
     if first.driver == "django":
-        snippet = f'Model.objects.values("{name}").annotate(Count("pk"))'
+        among = ".filter(...)" if more else ""
+        snippet = f'Model.objects{among}.values("{name}").annotate(Count("pk"))'
     if not column:
         snippet = "SELECT key, count(*) ... GROUP BY key"
+    elif more:
+        snippet += "   # the dots: its other conditions"
     return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
 
 
@@ -183,6 +188,7 @@ def _evidence(count: int, spans: tuple[QuerySpan, ...], cause: QuerySpan | None)
     return f"{text}; the statement before the loop returned {rows}"
 
 
+_AND_MORE = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
 _USERS = query(
     "SELECT users.id FROM users",
     returned_rows=100,

@@ -8,6 +8,8 @@ from perfkit.views._html import Html, code, code_block, details, join, paragraph
 
 # What one round trip costs between two machines of one data centre; a local socket hides it.
 NETWORK_ROUND_TRIP_MS = 1.0
+# So many names of rules are read; eighty are not.
+_NAMED = 5
 
 
 def as_html(findings: tuple[Finding, ...]) -> Html:
@@ -46,7 +48,9 @@ def _silence(diagnosis: Diagnosis) -> str:
     judged = len(diagnosis.results) - len(diagnosis.not_measured)
     text = f"No finding. {counted(judged, 'rule')} looked at this block."
     if diagnosis.not_measured:
-        text += f" Not measured here, so not judged: {', '.join(diagnosis.not_measured)}."
+        number, names = len(diagnosis.not_measured), ", ".join(diagnosis.not_measured[:_NAMED])
+        which = names if number <= _NAMED else f"{number} rules, such as {names}"
+        text += f" Not measured here, so not judged: {which}."
     return text
 
 

@@ -1,13 +1,15 @@
 """Statements are seen where every dialect sends them, and an error passes by as if nobody looked."""
 
 import asyncio
+import contextlib
+import sqlite3
 import traceback
 
 import pytest
 from sqlalchemy import create_engine, insert, literal, select, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -77,14 +79,29 @@ def fail_to_connect(_):
     create_engine("sqlite:////nowhere/at/all.db").connect()
 
 
+def fail_in_sqlite3(_):
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("SELECT * FROM nowhere")
+
+
+def fail_in_a_script_of_sqlite3(_):
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.cursor().executescript("SELECT 1; SELECT * FROM nowhere")
+
+
+def fail_in_a_batch_of_sqlite3(_):
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executemany("INSERT INTO nowhere VALUES (?)", iter([(1,)]))
+
+
 def stack_of(work, engine):
     """The frames of the error's own traceback and of its cause's, those of this test left out."""
     try:
         work(engine)
-    except (OperationalError, IntegrityError) as error:
+    except (OperationalError, IntegrityError, ProgrammingError, sqlite3.Error) as error:
         return [
             (frame.f_code.co_name, line)
-            for one in (error, error.__cause__)
+            for one in filter(None, (error, error.__cause__))
             for frame, line in traceback.walk_tb(one.__traceback__)
             if frame.f_code is not stack_of.__code__
         ]
@@ -92,7 +109,17 @@ def stack_of(work, engine):
 
 @pytest.mark.parametrize("blocks", [1, 3])
 @pytest.mark.parametrize(
-    "work", [fail_in_a_statement, fail_without_parameters, fail_in_a_batch, fail_in_a_commit, fail_to_connect]
+    "work",
+    [
+        fail_in_a_statement,
+        fail_without_parameters,
+        fail_in_a_batch,
+        fail_in_a_commit,
+        fail_to_connect,
+        fail_in_sqlite3,
+        fail_in_a_script_of_sqlite3,
+        fail_in_a_batch_of_sqlite3,
+    ],
 )
 def test_the_traceback_of_an_error_is_what_it_is_without_perfkit(work, blocks, engine):
     collectors = [QueryCollector() for _ in range(blocks)]
@@ -106,6 +133,41 @@ def test_the_traceback_of_an_error_is_what_it_is_without_perfkit(work, blocks, e
 
     assert watched
     assert watched == stack_of(work, engine)
+
+
+@pytest.mark.parametrize("work", [fail_in_a_statement, fail_in_a_batch])
+def test_the_traceback_of_an_error_of_psycopg_is_what_it_is_without_perfkit(work, plan_server):
+    engine, collector = create_engine(plan_server), QueryCollector()
+    stack_of(work, engine)  # the first connection is made
+    collector.start()
+    watched = stack_of(work, engine)
+    collector.stop()
+
+    assert watched == stack_of(work, engine)
+    engine.dispose()
+
+
+def test_the_traceback_of_an_error_in_a_coroutine_is_what_it_is_without_perfkit(plan_server):
+    async def fail(engine):
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT * FROM nowhere"))
+
+    async def main():
+        engine, collector, stacks = create_async_engine(plan_server), QueryCollector(), []
+        for step in (None, collector.start, collector.stop):
+            if step is not None:
+                step()
+            try:
+                await fail(engine)
+            except ProgrammingError as error:
+                stacks.append([(f.f_code.co_name, n) for f, n in traceback.walk_tb(error.__traceback__)])
+        await engine.dispose()
+        return stacks
+
+    before, during, after = asyncio.run(main())
+
+    assert during == after
+    assert before
 
 
 def test_a_failing_statement_is_counted_with_its_error(engine):

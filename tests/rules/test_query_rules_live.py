@@ -334,6 +334,18 @@ def test_a_count_for_each_row_is_answered_by_grouping(session):
     assert "selectinload" not in found.advice
 
 
+def test_the_other_conditions_of_a_count_are_not_left_out_of_the_advice(session):
+    def work():
+        for number in range(1, 9):
+            wanted = select(func.count()).select_from(Book).where(Book.author_id == number, Book.id < 1000)
+            session.scalar(wanted)
+
+    (found,) = findings(work)
+
+    assert ".where(Model.author_id.in_(keys), ...).group_by(Model.author_id)" in found.advice
+    assert "its other conditions" in found.advice
+
+
 def test_a_recursion_is_answered_by_a_recursive_query(session):
     def step(number):
         session.execute(select(Book.author_id).where(Book.id == number)).scalar()
@@ -356,6 +368,7 @@ def test_a_commit_for_each_row_is_found_beside_the_single_writes(session):
     assert set(found) == {"commit-per-row", "write-loop"}
     assert loop_lines(list(found.values())) == ["for number in range(20):"] * 2
     assert found["commit-per-row"].round_trips == 38
+    assert found["commit-per-row"].saving_ms > 0
 
 
 def test_a_commit_for_each_chunk_is_not_taken_for_one_a_row(session):
