@@ -18,6 +18,8 @@ EVENTS = {
     Dialect: ("handle_error", "do_connect"),
     Pool: ("connect", "checkout", "checkin", "detach"),
 }
+# A handler that stays would swallow the interrupts of later tests.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WRAPPED = (
     Pool, SingletonThreadPool, psycopg.Connection, psycopg.AsyncConnection, psycopg.Cursor,
     psycopg.ServerCursor, psycopg.AsyncCursor, psycopg.AsyncServerCursor, psycopg.Transaction,
@@ -33,6 +35,7 @@ def leftovers() -> dict[str, object]:
         "methods": [dict(vars(owner)) for owner in WRAPPED],
         "threads": sorted(t.name for t in threading.enumerate() if t.name.startswith("perfkit")),
         "profiler": sys.getprofile(),
+        "signals": [signal.getsignal(number) for number in SIGNALS],
         "tools": [monitoring.get_tool(i) for i in range(6)] if monitoring else [],
         "timer": _profiling_timer(),
     }

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from perfkit.runner import RunError, report_notebook, run_notebook, write_index
 from perfkit.runner.files import write_text
+from tests.waiting import WAIT_S, wait_for_file
 
 
 def cell(source, *tags):
@@ -128,6 +129,25 @@ class TestRunning:
         assert "42" in run(path).report.read_text()
 
 
+# Before the second cell runs, once the file `pressed` is there.
+PRESS_THRICE = """
+import asyncio, signal, threading
+def progress(ordinal, total, place):
+    while ordinal == 2 and not Path("pressed").exists():
+        threading.Event().wait(0.01)
+    for _ in range(3 if ordinal == 2 else 0):
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+"""
+# The last cell is done; the end of its kernel waits for the file `go`.
+END_WHEN_TOLD = """
+import atexit, os, time
+def end():
+    open("started", "w").close()
+    while not os.path.exists("go"): time.sleep(0.01)
+atexit.register(end)
+"""
+
+
 class TestFailing:
     def test_it_stops_at_the_first_failure_and_still_writes_the_report(self, save, run):
         result = run(save("1", "def f():\n    1/0\nf()", "print('not reached')"))
@@ -159,33 +179,69 @@ class TestFailing:
         )
 
     def test_a_cell_that_hangs_is_given_up(self, save, run):
-        result = run(save("import time; time.sleep(60)"), timeout_s=1)
+        result = run(save("import time; time.sleep(10_000)"), timeout_s=1)
 
         assert result.summary.failure.headline.startswith("FAILED at cell 1: CellTimeoutError")
         assert kernels() == []
 
     @pytest.mark.parametrize(
-        "signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=str
+        ("number", "is_repeated"),
+        [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)],
+        ids=["an interrupt", "one interrupt after the other", "a request to terminate"],
     )
-    def test_an_interrupt_ends_the_kernel_too(self, save, tmp_path, signals):
-        path = save("open('started', 'w').close()", "import time; time.sleep(60)")
-        call = f"report_notebook(Path({str(path)!r}), Path('o'))"
-        program = f"from pathlib import Path; from perfkit.runner import *; {call}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-        )
-        _wait_for(tmp_path / "started", process)
-        children = psutil.Process(process.pid).children(recursive=True)
+    def test_an_interrupt_ends_the_kernel_too(self, started, number, is_repeated):
+        process, kernel = started("open('started', 'w').close()\nimport time; time.sleep(10_000)")
 
-        for number in signals:
+        process.send_signal(number)
+        while is_repeated and kernel.is_running():
             process.send_signal(number)
-            threading.Event().wait(0.1)
-        _, errors = process.communicate(timeout=30)
+            threading.Event().wait(0.01)
+        _, errors = process.communicate(timeout=WAIT_S)
 
         assert "KeyboardInterrupt" in errors.splitlines()[-1]
         assert "never retrieved" not in errors
-        assert psutil.wait_procs(children, timeout=10)[1] == []
-        assert not (tmp_path / "o" / "nb.html").exists()
+        assert not kernel.is_running()
+        assert not Path("o", "nb.html").exists()
+
+    def test_interrupts_of_which_none_is_heeded_yet_end_the_kernel_too(self, started):
+        """A slow machine: the event loop gets to none of them before the last has come."""
+        process, kernel = started("open('started', 'w').close()", "import time; time.sleep(10_000)", progress=PRESS_THRICE)
+
+        Path("pressed").touch()
+        _, errors = process.communicate(timeout=WAIT_S)
+
+        assert "KeyboardInterrupt" in errors.splitlines()[-1]
+        assert not kernel.is_running()
+
+    def test_an_interrupt_while_the_kernel_ends_by_itself_is_not_lost(self, started):
+        process, kernel = started(END_WHEN_TOLD)
+
+        process.send_signal(signal.SIGINT)
+        Path("go").touch()
+        _, errors = process.communicate(timeout=WAIT_S)
+
+        assert "KeyboardInterrupt" in errors.splitlines()[-1]
+        assert not kernel.is_running()
+
+    @pytest.fixture
+    def started(self, save, tmp_path, monkeypatch):
+        """A run in a process of its own whose kernel has written the file `started`, and its kernel."""
+        monkeypatch.chdir(tmp_path)
+        running = []
+
+        def started(*cells, progress="progress = None"):
+            call = f"report_notebook(Path({str(save(*cells))!r}), Path('o'), progress=progress)"
+            program = f"from pathlib import Path\nfrom perfkit.runner import *\n{progress}\n{call}"
+            process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+            running.append(process)
+            wait_for_file(Path("started"), process)
+            (kernel,) = filter(_is_kernel, psutil.Process(process.pid).children(recursive=True))
+            return process, kernel
+
+        yield started
+        for process in running:
+            with process:
+                process.kill()
 
     def test_two_runs_at_once_do_not_disturb_each_other(self, save, tmp_path):
         path = save("import os; os.getpid()")
@@ -193,15 +249,8 @@ class TestFailing:
 
         running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
 
-        assert [process.wait(timeout=60) for process in running] == [0, 0]
+        assert [process.wait(timeout=WAIT_S) for process in running] == [0, 0]
         assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["index.html", "nb.html"]
-
-
-def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
-    ready = threading.Event()
-    while not path.exists():
-        assert process.poll() is None
-        ready.wait(0.05)
 
 
 class TestFiles:

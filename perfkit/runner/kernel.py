@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import re
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -19,6 +16,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from perfkit.report.cells import unexpected_error
 from perfkit.runner.files import RunError
+from perfkit.runner.interrupt import Interruptible
 
 CellHook = Callable[[int], None]
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -70,50 +68,23 @@ def execute(
         RunError: no kernel could be started.
         KeyboardInterrupt: the person interrupted; the kernel is gone by then.
     """
-    with tempfile.TemporaryFile() as log, _handled(signal.SIGTERM, _as_interrupt):
-        asyncio.run(_execute(notebook, folder, environment, timeout_s, on_cell, log))
+    with tempfile.TemporaryFile() as log, Interruptible() as interruptible, asyncio.Runner() as runner:
+        client = _Client(
+            notebook,
+            km=_InterpreterKernelManager(),
+            resources={"metadata": {"path": str(folder)}},
+            timeout=timeout_s,
+            startup_timeout=_KERNEL_START_S,
+        )
+        try:
+            runner.run(interruptible.run(_execute(client, dict(environment), on_cell, log)))
+        finally:
+            runner.run(_stop(client))
 
 
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    """Whoever terminates this process wants its kernel gone too."""
-    signal.raise_signal(signal.SIGINT)
-
-
-@contextlib.contextmanager
-def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:
-    """Handle a signal for a while; only the main thread may, and only it gets any."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-async def _execute(
-    notebook: Any,
-    folder: Path,
-    environment: Mapping[str, str],
-    timeout_s: float,
-    on_cell: CellHook,
-    log: IO[bytes],
-) -> None:
-    client = _Client(
-        notebook,
-        km=_InterpreterKernelManager(),
-        resources={"metadata": {"path": str(folder)}},
-        timeout=timeout_s,
-        startup_timeout=_KERNEL_START_S,
-    )
-    try:
-        await _start(client, dict(environment), log)
-        await _run_cells(client, on_cell, log)
-    finally:
-        # A second Ctrl-C must not cut the shutdown short, which takes some seconds at most.
-        with _handled(signal.SIGINT, signal.SIG_IGN):
-            await _stop(client)
+async def _execute(client: Any, environment: dict[str, str], on_cell: CellHook, log: IO[bytes]) -> None:
+    await _start(client, environment, log)
+    await _run_cells(client, on_cell, log)
 
 
 async def _start(client: Any, environment: dict[str, str], log: IO[bytes]) -> None:
