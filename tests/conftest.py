@@ -18,13 +18,24 @@ EVENTS = {
     Dialect: ("handle_error", "do_connect"),
     Pool: ("connect", "checkout", "checkin", "detach"),
 }
-# A handler that stays would swallow the interrupts of later tests.
+# A handler that stays would swallow the signals that later tests send.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WRAPPED = (
     Pool, SingletonThreadPool, psycopg.Connection, psycopg.AsyncConnection, psycopg.Cursor,
     psycopg.ServerCursor, psycopg.AsyncCursor, psycopg.AsyncServerCursor, psycopg.Transaction,
     psycopg.AsyncTransaction, sqlite3,
 )  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Let interrupts through: a script's shell starts what is in its background with them ignored.
+
+    So would be those that tests send to themselves, and to the programs they start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def leftovers() -> dict[str, object]:

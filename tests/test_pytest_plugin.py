@@ -238,7 +238,7 @@ def test_a_test_that_sends_what_it_may_passes(tests, name):
 @pytest.mark.parametrize(
     ("name", "head"),
     [
-        ("test_over_its_budget", "assert 3 <= 1 statements"),
+        ("test_over_its_budget", "assert 3 <= 1 statement"),
         ("test_part_over_its_budget", "2 statements sent, at most 1 allowed by query_counter.max(1):"),
         ("test_many", "3 statements sent, at most 2 allowed by max_queries(2):"),
         ("test_of_the_class", "2 statements sent, at most 1 allowed by max_queries(1):"),

@@ -129,6 +129,13 @@ class TestRunning:
         assert "42" in run(path).report.read_text()
 
 
+SLEEP = "open('started', 'w').close()\nimport time; time.sleep(10_000)"
+# How a script's shell starts what is in its background.
+IN_A_BACKGROUND = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+progress = None
+"""
 # Before the second cell runs, once the file `pressed` is there.
 PRESS_THRICE = """
 import asyncio, signal, threading
@@ -190,7 +197,7 @@ class TestFailing:
         ids=["an interrupt", "one interrupt after the other", "a request to terminate"],
     )
     def test_an_interrupt_ends_the_kernel_too(self, started, number, is_repeated):
-        process, kernel = started("open('started', 'w').close()\nimport time; time.sleep(10_000)")
+        process, kernel = started(SLEEP)
 
         process.send_signal(number)
         while is_repeated and kernel.is_running():
@@ -203,9 +210,18 @@ class TestFailing:
         assert not kernel.is_running()
         assert not Path("o", "nb.html").exists()
 
+    def test_a_request_to_terminate_is_heeded_where_interrupts_are_ignored(self, started):
+        process, kernel = started(SLEEP, before=IN_A_BACKGROUND)
+
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=WAIT_S)
+
+        assert "KeyboardInterrupt" in errors.splitlines()[-1]
+        assert not kernel.is_running()
+
     def test_interrupts_of_which_none_is_heeded_yet_end_the_kernel_too(self, started):
         """A slow machine: the event loop gets to none of them before the last has come."""
-        process, kernel = started("open('started', 'w').close()", "import time; time.sleep(10_000)", progress=PRESS_THRICE)
+        process, kernel = started("open('started', 'w').close()", "1", before=PRESS_THRICE)
 
         Path("pressed").touch()
         _, errors = process.communicate(timeout=WAIT_S)
@@ -229,9 +245,9 @@ class TestFailing:
         monkeypatch.chdir(tmp_path)
         running = []
 
-        def started(*cells, progress="progress = None"):
+        def started(*cells, before="progress = None"):
             call = f"report_notebook(Path({str(save(*cells))!r}), Path('o'), progress=progress)"
-            program = f"from pathlib import Path\nfrom perfkit.runner import *\n{progress}\n{call}"
+            program = f"from pathlib import Path\nfrom perfkit.runner import *\n{before}\n{call}"
             process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
             running.append(process)
             wait_for_file(Path("started"), process)

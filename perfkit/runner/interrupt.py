@@ -1,4 +1,4 @@
-"""Ctrl-C, or the wish that this process ends: the work stops, and what must come after it is never cut short."""
+"""Ctrl-C, or the wish that this process ends: the work stops, and what must come after it still does."""
 
 import asyncio
 import signal

@@ -168,7 +168,7 @@ DIFFERENT = {
     "frame shapes": (frame(a=[1]), frame(a=[1, 2]), "result differs (shape (1, 1) and (2, 1))"),
     "frame columns": (frame(a=[1]), frame(b=[1]), "result differs (column names)"),
     "frame index": (frame(a=[1]), frame(a=[1]).set_index([[5]]), f"result differs (index), {ANY_ORDER}"),
-    "series lengths": (pd.Series([1]), pd.Series([1, 2]), "result has 1 rows before and 2 after"),
+    "series lengths": (pd.Series([1]), pd.Series([1, 2]), "result has 1 row before and 2 after"),
     "array shapes": (np.zeros(2), np.zeros(3), "result differs (shape (2,) and (3,))"),
     "array types": (np.zeros(2), np.zeros(2, int), "result differs (dtype float64 and int64)"),
     "array values": (np.zeros(2), np.ones(2), "result differs (array of float64)"),
