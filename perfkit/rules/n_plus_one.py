@@ -137,11 +137,15 @@ def _load_together(first: QuerySpan, at: str) -> str:
         )
     option = "selectinload" if loads_collection(first) else "joinedload"
     depth = ", recursion_depth=-1" if option == "selectinload" and _calls_itself(first) else ""
-    return (
+    advice = (
         f"Load {name} together with its {owner} objects: add this option to the statement{at}.\n"
         f"from sqlalchemy.orm import {option}\n"
         f"select({owner}).options({option}({name}{depth}))"
     )
+    if at or depth:
+        return advice
+    behind = f"# behind the option of the relationship that loads {owner}, if one does"
+    return f"{advice}\n{behind}: .{option}({name})"
 
 
 def _group_advice(first: QuerySpan, column: str | None) -> str:

@@ -334,6 +334,23 @@ def test_a_count_for_each_row_is_answered_by_grouping(session):
     assert "selectinload" not in found.advice
 
 
+def test_a_relationship_of_objects_that_another_one_loads_is_loaded_behind_it(session):
+    def work():
+        for author in session.scalars(select(Author)).all():
+            for book in author.books:
+                len(book.chapters)
+
+    (books, chapters) = (
+        next(found.advice for found in findings(work) if f"Load {name} " in found.advice)
+        for name in ("Author.books", "Book.chapters")
+    )
+
+    assert chapters.endswith(
+        "# behind the option of the relationship that loads Book, if one does: .selectinload(Book.chapters)"
+    )
+    assert "behind" not in books
+
+
 def test_the_other_conditions_of_a_count_are_not_left_out_of_the_advice(session):
     def work():
         for number in range(1, 9):
