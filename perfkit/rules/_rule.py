@@ -48,7 +48,8 @@ class Rule:
 
     `yields_to` are the names of rules about plans that know the cause where this one sees a symptom: what
     they say about a node is said instead of this. `plans_of` are the databases whose plans it reads, and
-    `judges_unmeasured` says that it also reads those that were not executed.
+    `judges_unmeasured` says that it also reads those that were not executed, and `needs_client_time` that it
+    reads only those of statements that the program was timed for.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Rule:
     yields_to: tuple[str, ...] = ()
     plans_of: tuple[str, ...] = ("postgresql",)
     judges_unmeasured: bool = False
+    needs_client_time: bool = False
 
     def can_judge(self, trace: Trace) -> bool:
         """Whether the trace holds what this rule reads: of plans, one of its database that was executed."""
@@ -71,7 +73,9 @@ class Rule:
         return part is not None
 
     def _reads(self, plan: Plan) -> bool:
-        return plan.system_name in self.plans_of and (plan.analyzed or self.judges_unmeasured)
+        if plan.system_name not in self.plans_of or (self.needs_client_time and plan.client_time_ms is None):
+            return False
+        return plan.analyzed or self.judges_unmeasured
 
 
 def severity_of(

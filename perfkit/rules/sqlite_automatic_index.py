@@ -100,6 +100,7 @@ RULE = Rule(
     requires="plans",
     plans_of=("sqlite",),
     judges_unmeasured=True,
+    needs_client_time=True,
     check=sqlite_automatic_index,
     fires_on=(
         sqlite_trace(_JOIN, line("SCAN u", relation="users"), _BUILT, ms=120, returned=1),

@@ -126,6 +126,7 @@ RULE = Rule(
     requires="plans",
     plans_of=("sqlite",),
     judges_unmeasured=True,
+    needs_client_time=True,
     check=sqlite_correlated_scan,
     fires_on=(
         sqlite_trace(_COUNTS, _OUTSIDE, _SCANNING, ms=9_000, returned=5_000),

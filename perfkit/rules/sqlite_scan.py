@@ -26,7 +26,7 @@ Stays silent when
     The statement is fast, or its time or the table's rows are not known. Many rows come back. No index on a
     plain column answers the condition, or one is there. Within a sub-query that runs for each row: that is
     another rule's. Where rows are counted or grouped, or a LIMIT cuts them off, nobody saw how many passed:
-    then it says no more than "info".
+    then it says "worth it" where the statement is most of the block, and else no more than "info".
 """
 
 from collections.abc import Iterator
@@ -98,7 +98,9 @@ def _finding(
     saving_ms = saving_in_block(client_ms, plan, trace) if is_alone else None
     select, returned = select_of(plan, scan, "sqlite"), returned_rows(trace, plan)
     is_seen = returned is not None and not is_summed_up(select)
-    severity = severity_of(saving_ms or 0.0, trace, grows_with_data=True) if is_seen else "info"
+    severity = severity_of(saving_ms or 0.0, trace, grows_with_data=True)
+    if not is_seen:
+        severity = "worth it" if severity == "fix now" else "info"
     each = f" for each of up to {before:,.0f} rows" if before > 1 else ""
     return Finding(
         code=CODE,
@@ -129,6 +131,7 @@ RULE = Rule(
     requires="plans",
     plans_of=("sqlite",),
     judges_unmeasured=True,
+    needs_client_time=True,
     check=sqlite_scan,
     yields_to=("sqlite-temp-b-tree",),
     fires_on=(

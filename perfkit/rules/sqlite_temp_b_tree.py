@@ -125,6 +125,7 @@ RULE = Rule(
     requires="plans",
     plans_of=("sqlite",),
     judges_unmeasured=True,
+    needs_client_time=True,
     check=sqlite_temp_b_tree,
     fires_on=(
         sqlite_trace(_LATEST, line("SCAN orders"), _TREE),

@@ -235,14 +235,24 @@ def test_the_inner_table_of_a_join_buffer_gets_the_index():
     assert finding.advice.endswith("ALTER TABLE `customers` ADD INDEX (`city`);")
 
 
-def test_sqlite_says_no_more_than_info_where_nobody_saw_how_many_rows_passed():
+def test_sqlite_is_careful_where_nobody_saw_how_many_rows_passed():
     counted = sqlite_trace("SELECT count(*) FROM orders WHERE status = ?", line("SCAN orders"), returned=1)
     unseen = sqlite_trace("SELECT * FROM orders WHERE status = ?", line("SCAN orders"), returned=None)
     seen = sqlite_trace("SELECT * FROM orders WHERE status = ?", line("SCAN orders"))
 
-    assert the_finding(sqlite_scan, counted).severity == "info"
-    assert the_finding(sqlite_scan, unseen).severity == "info"
+    assert the_finding(sqlite_scan, counted).severity == "worth it"
+    assert the_finding(sqlite_scan, unseen).severity == "worth it"
     assert the_finding(sqlite_scan, seen).severity == "fix now"
+    # Beside much else, what nobody saw is no more than a remark.
+    assert the_finding(sqlite_scan, replace(counted, duration_ms=10_000.0)).severity == "info"
+
+
+def test_sqlite_plans_without_a_time_in_the_program_are_not_judged():
+    timed = sqlite_trace("SELECT * FROM orders WHERE status = ?", line("SCAN orders"))
+    untimed = replace(timed, plans=tuple(replace(plan, client_time_ms=None) for plan in timed.plans))
+
+    assert sqlite_scan.RULE.can_judge(timed)
+    assert not sqlite_scan.RULE.can_judge(untimed)
 
 
 def test_the_order_enters_the_index_and_only_one_rule_speaks_of_the_scan():
