@@ -124,5 +124,9 @@ def test_what_python_requested_is_counted_touched_or_not(measured, case, peak, k
 
 @pytest.mark.parametrize(("case", "kept"), [("list kept", 40 * MB), ("list freed at once", 0)])
 def test_the_tracers_tables_are_not_called_kept(measured, case, kept):
-    # Untraced, the freed list leaves 1.2 MB behind; reading a million traces leaves up to 3 MB.
-    assert measured(case, "traced")["kept"] == pytest.approx(kept, abs=4 * MB)
+    result = measured(case, "traced")
+    tables = result["truly_kept"] - kept
+
+    assert tables > 60 * MB
+    # What reading a million traces leaves behind, a few MB, cannot be told from what the block kept.
+    assert result["kept"] == pytest.approx(kept, abs=0.1 * tables)
