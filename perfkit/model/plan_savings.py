@@ -39,10 +39,8 @@ def is_worth_a_line(saving_ms: float, duration_ms: float) -> bool:
 def saving_in_block(saving_ms: float, plan: Plan, trace: Trace) -> float:
     """What all executions in the block would save; never more than they took, or the block."""
     total = saving_ms * max(1, plan.executions)
-    ran = [span.duration_ms for span in trace.queries or () if span.fingerprint == plan.fingerprint]
-    # The plan may be that of a slow run; beyond the statements that are kept, only the block bounds it.
-    if ran and len(ran) >= plan.executions:
-        total = min(total, sum(ran))
+    if plan.client_time_ms is not None:  # on average; the plan itself may be that of a slow run
+        total = min(total, plan.client_time_ms * max(1, plan.executions))
     return min(total, trace.duration_ms) if trace.duration_ms > 0 else total
 
 
