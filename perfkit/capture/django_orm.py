@@ -26,7 +26,8 @@ def django_load(frame: FrameType) -> OrmLoad:
 
     Returns:
         `Model.field` of a relation that is loaded on access or through a related manager, or of deferred or
-        refreshed columns; nothing for other statements, `select_related` and `prefetch_related` included.
+        refreshed columns; of other statements the model whose objects they load, and nothing of
+        `prefetch_related`.
     """
     frames = list(_django_frames(frame))
     names = {entry.f_code.co_name for entry in frames}
@@ -37,7 +38,7 @@ def django_load(frame: FrameType) -> OrmLoad:
             return _accessed(entry.f_locals.get("self"), entry.f_locals.get("instance"))
     if "refresh_from_db" in names or "arefresh_from_db" in names:
         return _refreshed(frames)
-    return OrmLoad(_managed(frames))
+    return _managed(frames)
 
 
 def _django_frames(frame: FrameType) -> Iterator[FrameType]:
@@ -58,7 +59,8 @@ def _accessed(descriptor: Any, instance: Any) -> OrmLoad:
     related = getattr(descriptor, "related", None)
     field = getattr(descriptor, "field", None)
     name = related.get_accessor_name() if related is not None else getattr(field, "name", None)
-    return OrmLoad(f"{owner}.{name}") if name else NO_LOAD
+    target = getattr(related if related is not None else field, "related_model", None)
+    return OrmLoad(f"{owner}.{name}", entity=getattr(target, "__name__", None)) if name else NO_LOAD
 
 
 def _refreshed(frames: list[FrameType]) -> OrmLoad:
@@ -68,21 +70,23 @@ def _refreshed(frames: list[FrameType]) -> OrmLoad:
     return NO_LOAD
 
 
-def _managed(frames: list[FrameType]) -> str | None:
-    """The relation whose manager made the queryset; `None` where more than one could have."""
+def _managed(frames: list[FrameType]) -> OrmLoad:
+    """The relation whose manager made the queryset, or its model; neither where more than one could have."""
     query_set = getattr(sys.modules.get("django.db.models"), "QuerySet", None)
     if query_set is None:
-        return None
+        return NO_LOAD
     for entry in frames:
-        candidate = entry.f_locals.get("self")
+        candidate: Any = entry.f_locals.get("self")
         if issubclass(type(candidate), query_set):
             instance = (getattr(candidate, "_hints", None) or {}).get("instance")
             known = tuple(getattr(candidate, "_known_related_objects", None) or ())
-            return None if instance is None else _relation(instance, known, candidate)
-    return None
+            if instance is None:
+                return OrmLoad(entity=candidate.model.__name__)
+            return _relation(instance, known, candidate)
+    return NO_LOAD
 
 
-def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> str | None:
+def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> OrmLoad:
     options = type(instance)._meta
     names = [
         relation.get_accessor_name() if relation.auto_created else relation.name
@@ -92,4 +96,6 @@ def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> str | Non
         and (relation.one_to_many or relation.many_to_many)
         and (not known or getattr(relation, "field", None) in known)
     ]
-    return f"{type(instance).__name__}.{names[0]}" if len(names) == 1 else None
+    if len(names) != 1:
+        return NO_LOAD
+    return OrmLoad(f"{type(instance).__name__}.{names[0]}", entity=queryset.model.__name__)

@@ -1,4 +1,4 @@
-"""Which ORM attribute a statement loads, read from SQLAlchemy's own execution context.
+"""Which class or attribute of the ORM a statement loads, read from SQLAlchemy's own execution context.
 
 A Session listener would see the same, but merely registering one breaks `selectinload` with `yield_per` on
 SQLAlchemy 2.0.20 to 2.0.49 (sqlalchemy#13301). The attributes read here are private; each was checked on
@@ -9,20 +9,21 @@ from typing import Any, Literal, NamedTuple
 
 
 class OrmLoad(NamedTuple):
-    """Why the ORM sent a statement on its own: a relationship, or columns of one object."""
+    """What a statement loads, and why the ORM sent it by itself: a relationship, columns of one object."""
 
     relationship: str | None = None
     column: str | None = None
     column_kind: Literal["deferred", "expired", "refresh"] | None = None
+    entity: str | None = None
 
 
 NO_LOAD = OrmLoad()
-# The execution option that each statement of the ORM carries.
-LOAD_OPTIONS = "_sa_orm_load_options"
+# The execution option of statements that the ORM sends by itself.
+_LOAD_OPTIONS = "_sa_orm_load_options"
 
 
 _MAX_KNOWN = 1_000
-# By the path's address, which is kept with it so that no other path gets that address.
+# By the address of the path or mapper, which is kept with it so that no other gets that address.
 KnownLoads = dict[int, tuple[Any, OrmLoad]]
 
 
@@ -35,28 +36,56 @@ def orm_load(context: Any, known: KnownLoads | None = None) -> OrmLoad:
 
     Returns:
         `Class.attribute` of a lazy (or immediate) load of a relationship, or of the columns that one object
-        lacked; nothing for every other statement, eager loading by join, subquery or IN included.
+        lacked; of every other statement the class whose objects it loads, where it is one, and nothing of
+        eager loading by subquery or IN.
     """
-    options = getattr(context, "execution_options", None)
-    load = options.get(LOAD_OPTIONS) if options else None
+    known = {} if known is None else known
+    load = context.execution_options.get(_LOAD_OPTIONS)
     if load is None:
-        return NO_LOAD
+        return _query(context, known)
     compile_options = getattr(getattr(context, "invoked_statement", None), "_compile_options", None)
+    path = getattr(compile_options, "_current_path", None)
     if getattr(load, "_lazy_loaded_from", None) is not None:
-        return _relationship_load(compile_options, {} if known is None else known)
+        return _relationship_load(path, known)
     state = getattr(load, "_refresh_state", None)
-    return NO_LOAD if state is None else _column_load(state, load, compile_options)
+    if state is not None:
+        return _column_load(state, load, compile_options)
+    return NO_LOAD if path else _query(context, known)
 
 
-def _relationship_load(compile_options: Any, known: KnownLoads) -> OrmLoad:
-    path: Any = getattr(compile_options, "_current_path", None)
+def _query(context: Any, known: KnownLoads) -> OrmLoad:
+    """A query of the program's own, by the one class that it asks for."""
+    entities = getattr(getattr(context.compiled, "compile_state", None), "_entities", None)
+    if not entities or len(entities) != 1 or not getattr(entities[0], "supports_single_entity", False):
+        return NO_LOAD
+    mapper = getattr(entities[0], "mapper", None)
+    found = known.get(id(mapper))
+    if found is None:
+        found = mapper, OrmLoad(entity=_class_name(mapper))
+        _remember(known, found)
+    return found[1]
+
+
+def _relationship_load(path: Any, known: KnownLoads) -> OrmLoad:
     found = known.get(id(path))
     if found is None:
-        name = f"{path[-2].class_.__name__}.{path[-1].key}" if path and len(path) >= 2 else None
-        found = path, OrmLoad(name)
-        if len(known) < _MAX_KNOWN:
-            known[id(path)] = found
+        found = path, _named(path[-2], path[-1]) if path and len(path) >= 2 else NO_LOAD
+        _remember(known, found)
     return found[1]
+
+
+def _named(owner: Any, attribute: Any) -> OrmLoad:
+    name = f"{owner.class_.__name__}.{attribute.key}"
+    return OrmLoad(name, entity=_class_name(getattr(attribute, "mapper", None)))
+
+
+def _class_name(mapper: Any) -> str | None:
+    return getattr(getattr(mapper, "class_", None), "__name__", None)
+
+
+def _remember(known: KnownLoads, found: tuple[Any, OrmLoad]) -> None:
+    if len(known) < _MAX_KNOWN:
+        known[id(found[0])] = found
 
 
 def _column_load(state: Any, load: Any, compile_options: Any) -> OrmLoad:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from perfkit.capture.dialects import DialectPatches
 from perfkit.capture.insert_batches import batch_size
-from perfkit.capture.orm import LOAD_OPTIONS, KnownLoads, orm_load
+from perfkit.capture.orm import KnownLoads, orm_load
 from perfkit.capture.patches import Function, Patches, leave_no_trace
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
@@ -139,7 +139,7 @@ class SqlalchemyHooks:
             shape_source = statement if compiled is None else compiled.string
             record = recorder.new(shape_source, dialect.name, "sqlalchemy")
             record.context_id = id(context)
-            if LOAD_OPTIONS in options:  # a statement of the ORM
+            if compiled is not None:
                 record.load = orm_load(context, self._known_loads)
             is_batch = context.executemany
             if is_batch:

@@ -22,10 +22,11 @@ class Verdict(StrEnum):
 class Finding:
     """One cause, where it is, what to do about it, and what would refute it.
 
-    `offenders` are indexes into `Trace.queries`, or node numbers of `Trace.plans[plan]` where `plan` is
-    set. `cause` is where the fix belongs, for an N+1 the statement whose rows feed the loop. `saving_ms`
-    is what the fix would save as measured, `None` where that cannot be said. `round_trips` is how many
-    round trips the fix would save: at 1 ms each, that is what it costs over a network.
+    `offenders` are indexes into `Trace.queries`, or node numbers of `Trace.plans[plan]` where `plan` is set.
+    `outer_loop` is the loop around `loop` that sends statements of its own. `cause` is where the fix
+    belongs, for an N+1 the statement whose rows feed the loop. `saving_ms` is what the fix would save as
+    measured, `None` where that cannot be said. `round_trips` is how many round trips the fix would save:
+    at 1 ms each, that is what it costs over a network.
     """
 
     code: str
@@ -43,6 +44,7 @@ class Finding:
     saving_ms: float | None = None
     round_trips: int = 0
     evidence: tuple[str, ...] = ()
+    outer_loop: CodeLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)

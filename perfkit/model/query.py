@@ -15,16 +15,17 @@ class QuerySpan:
 
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
     different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
-    rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot be
-    told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None` where
-    it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
-    `loop_site` is that loop's line. `relationship` is the ORM attribute whose access sent the statement, for
-    example `User.posts`; `column_load` names the columns that a single object was loaded again for, and
-    `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements with
-    the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
-    `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
-    the block began is `is_background`: those are in `Trace.background_queries` only. `parameters` are the
-    bound values as text, each cut at 100 characters, only where the person asked for them
+    rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot
+    be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
+    where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
+    `loop_site` is that loop's line. `entity` is the class of the ORM whose objects it loads, where it is
+    one; `relationship` is the attribute whose access sent the statement, for example `User.posts`;
+    `column_load` names the columns that a single object was loaded again for, and `column_load_kind` why.
+    `batch_size` is the number of parameter sets of an `executemany`. Statements with the same
+    `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
+    `connection_id` numbers the block's connections. A statement of a task or thread that was at work
+    before the block began is `is_background`: those are in `Trace.background_queries` only. `parameters`
+    are the bound values as text, each cut at 100 characters, only where the person asked for them
     (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
@@ -55,6 +56,7 @@ class QuerySpan:
     parameter_count: int | None = None
     parameters: tuple[str, ...] | None = None
     returned_bytes: int | None = None
+    entity: str | None = None
 
     @property
     def end_ms(self) -> float:

@@ -12,7 +12,6 @@ from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._statements import (
     holds_connection_on_purpose,
-    is_read,
     is_row_lookup_in_loop,
     is_write,
     takes_lock,
@@ -135,17 +134,6 @@ def _rounds(shapes: list[int]) -> tuple[int, int, Counter[int]]:
         if shape is not None:
             seen.add(shape)
     return rounds, shared, counts
-
-
-def source_of(trace: Trace, members: list[Member], rows: int) -> QuerySpan | None:
-    """The 1 of N+1: the last statement before the loop that returned so many rows, or may have."""
-    shapes = {span.fingerprint for _, span in members}
-    for span in reversed((trace.queries or ())[: members[0][0]]):
-        if span.fingerprint in shapes or not is_read(span):
-            continue
-        if span.returned_rows is None or span.returned_rows >= rows:
-            return span
-    return None
 
 
 @dataclass(frozen=True, slots=True)

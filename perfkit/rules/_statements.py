@@ -118,11 +118,6 @@ def is_count(span: QuerySpan) -> bool:
     return _COUNT.found(span.query_text)
 
 
-def django_option(span: QuerySpan) -> str:
-    """How Django loads the relation of a lazy load together with its owners.
-
-    Django reads a single object with a LIMIT, to tell that there is no second; a collection without.
-    """
-    name = (span.relationship or "").rpartition(".")[2]
-    method = "select_related" if _LIMIT.found(span.query_text) else "prefetch_related"
-    return f'{method}("{name}")'
+def has_limit(span: QuerySpan) -> bool:
+    """Whether it asks for so many rows at most."""
+    return _LIMIT.found(span.query_text)

@@ -38,17 +38,19 @@ from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._eager_loading import eager_loading
 from perfkit.rules._groups import (
     MAX_SHAPES,
     MIN_ROUNDS,
     MIN_SHAPES,
     indexes_of,
     loops_of_several_shapes,
-    source_of,
     spans_of,
 )
+from perfkit.rules._key_lists import ask_for_all
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import django_option, is_count, key_column, loads_collection
+from perfkit.rules._sources import around_loop, sources_of
+from perfkit.rules._statements import is_count, key_column
 
 
 def m_plus_n(
@@ -78,7 +80,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     shapes = _one_of_each(spans)
     counts = [all_sent(trace, _like(shape, members)).count for shape in shapes]
     sent, rows = all_sent(trace, members), max(counts)
-    cause = source_of(trace, members, rows)
+    sources = sources_of(trace, members, rows)
     needed = len(shapes)
     saved = sent.count - needed
     saving_ms = sent.busy_ms * saved / sent.count
@@ -89,7 +91,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         message=(
             f"{sent.count:,} statements where {needed} would do: a loop sends {needed} shapes for each row"
         ),
-        advice=_advice(shapes, cause),
+        advice=_advice(shapes, sources),
         refutation=(
             "One loop sent these shapes in turn, each with different parameters. It would be a false alarm "
             "if each statement needed the answer of the one before it, or if the loop never gets longer."
@@ -97,7 +99,8 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
         location=spans[0].call_site,
         loop=spans[0].loop_site,
-        cause=cause.call_site if cause else None,
+        outer_loop=around_loop(trace, members, sources),
+        cause=sources[0].call_site if sources else None,
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=saved,
@@ -123,18 +126,13 @@ def _purpose(shape: QuerySpan) -> str:
     return f"{what}{at}"
 
 
-def _advice(shapes: list[QuerySpan], cause: QuerySpan | None) -> str:
-    at = f" at {cause.call_site.label}" if cause and cause.call_site else ""
+def _advice(shapes: list[QuerySpan], sources: tuple[QuerySpan, ...]) -> str:
     lazy = [shape for shape in shapes if shape.relationship]
     parts = []
-    if lazy and lazy[0].driver == "django":
-        parts.append(f"Load them together with the objects of the loop: add this to the query set{at}.")
-        parts.append(f"{_name(lazy[0]).partition('.')[0]}.objects.{'.'.join(map(django_option, lazy))}")
-    elif lazy:
-        parts.append(f"Load them together with the objects of the loop: add options to the statement{at}.")
-        parts.append(_options(lazy))
+    if lazy:
+        parts.append(f"Load them together with the objects of the loop: {eager_loading(lazy, sources)}")
     others = [shape for shape in shapes if not shape.relationship]
-    parts.extend(_lookups([column for shape in others if (column := key_column(shape))]))
+    parts.extend(_lookups([ask_for_all(shape, column) for shape in others if (column := key_column(shape))]))
     if not parts:
         parts.append(
             "Ask before the loop, once a shape, for everything that the loop needs: joins, or lists."
@@ -144,43 +142,11 @@ def _advice(shapes: list[QuerySpan], cause: QuerySpan | None) -> str:
     return "\n".join(parts)
 
 
-def _lookups(columns: list[str]) -> list[str]:
-    if not columns:
+def _lookups(conditions: list[str]) -> list[str]:
+    if not conditions:
         return []
     advice = "Collect the keys before the loop, and ask once for all of them, by one statement each."
-    return [advice, *(f"... WHERE {column} IN :keys" for column in dict.fromkeys(columns))]
-
-
-def _options(lazy: list[QuerySpan]) -> str:
-    """The options to paste. What hangs on a related object is chained behind the option that loads that."""
-    strategies = {_name(s): "selectinload" if loads_collection(s) else "joinedload" for s in lazy}
-    owner = next(iter(strategies)).partition(".")[0]
-    chains: dict[str, str] = {}
-    strays = []
-    for name, strategy in strategies.items():
-        is_direct = name.startswith(f"{owner}.")
-        parent = None if is_direct else next((known for known in chains if _leads_to(known, name)), None)
-        chains[name] = f"{chains[parent]}.{strategy}({name})" if parent else f"{strategy}({name})"
-        if not (is_direct or parent):
-            strays.append(name)
-    # A chain loads every link of it, so its beginnings need no option of their own.
-    wanted = [c for c in chains.values() if not any(other.startswith(f"{c}.") for other in chains.values())]
-    text = (
-        f"from sqlalchemy.orm import {', '.join(sorted(set(strategies.values())))}\n"
-        f"select({owner}).options({', '.join(wanted)})"
-    )
-    return f"{text}\n# chain {', '.join(strays)} behind the option that loads its owner" if strays else text
-
-
-def _name(span: QuerySpan) -> str:
-    return span.relationship or ""
-
-
-def _leads_to(relationship: str, other: str) -> bool:
-    """Whether a relationship loads, by its name, the owner of another: Order.customer, Customer.country."""
-    attribute = relationship.rpartition(".")[2].replace("_", "").lower()
-    target = other.partition(".")[0].lower()
-    return attribute in (target, f"{target}s", f"{target}es")
+    return [advice, *dict.fromkeys(conditions)]
 
 
 _ORDERS = query("SELECT orders.id FROM orders", returned_rows=50, call_site=line(1, "orders = load()"))
@@ -194,7 +160,14 @@ def _items(count: int) -> list[QuerySpan]:
 
 
 def _customers(count: int) -> list[QuerySpan]:
-    return loop(count, _CUSTOMER, relationship="Order.customer", site=line(4, "order.customer"), loop_id=2)
+    return loop(
+        count,
+        _CUSTOMER,
+        relationship="Order.customer",
+        entity="Customer",
+        site=line(4, "order.customer"),
+        loop_id=2,
+    )
 
 
 RULE = Rule(

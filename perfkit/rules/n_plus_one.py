@@ -30,7 +30,6 @@ Stays silent when
     failed and was tried again. The loop sends several shapes for each row (that is m-plus-n).
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,22 +39,22 @@ from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
+from perfkit.rules._eager_loading import eager_loading, owner_of
 from perfkit.rules._groups import (
     busiest_loop,
     by_shape_and_line,
     have_different_parameters,
     indexes_of,
     loops_of_several_shapes,
-    source_of,
     spans_of,
 )
+from perfkit.rules._key_lists import ask_for_all, count_for_all
 from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._sources import around_loop, like, sources_of
 from perfkit.rules._statements import (
-    django_option,
     is_count,
     is_row_lookup_in_loop,
     key_column,
-    loads_collection,
 )
 
 
@@ -78,32 +77,35 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     first = spans[0]
     sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
-    cause = source_of(trace, members, sent.count)
+    sources = sources_of(trace, members, sent.count)
     saving_ms = sent.busy_ms * (sent.count - 1) / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
-    sender = "a function that calls itself" if _calls_itself(first) else "a loop"
+    around = around_loop(trace, members, sources)
+    sender = "a loop in a loop" if around else "a loop"
+    if _calls_itself(first):
+        sender = "a function that calls itself"
     return Finding(
         code="PK101",
         rule="n-plus-one",
         severity=severity_of(saving_ms, trace, round_trips=sent.count - 1),
         message=f"{sent.count:,} statements where one would do: {sender} sends one a row, {what}",
-        advice=_advice(first, cause),
+        advice=_advice(first, sources),
         refutation=_refutation(spans),
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
         location=first.call_site,
         loop=loop_site,
-        cause=cause.call_site if cause else None,
+        outer_loop=around,
+        cause=sources[0].call_site if sources else None,
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=sent.count - 1,
-        evidence=(_evidence(sent.count, spans, cause),),
+        evidence=(_evidence(trace, sent.count, spans, sources, is_nested=around is not None),),
     )
 
 
-def _advice(first: QuerySpan, cause: QuerySpan | None) -> str:
-    at = f" at {cause.call_site.label}" if cause and cause.call_site else ""
+def _advice(first: QuerySpan, sources: tuple[QuerySpan, ...]) -> str:
     if first.relationship:
-        return _load_together(first, at)
+        return _load_together(first, sources)
     column = key_column(first)
     if is_count(first):
         return _group_advice(first, column)
@@ -114,53 +116,22 @@ def _advice(first: QuerySpan, cause: QuerySpan | None) -> str:
             "        -- SQLAlchemy: select(...).cte(recursive=True)"
         )
     if column:
-        name = column.replace('"', "").rpartition(".")[2]
-        in_keys = (
-            f"-- Django: .filter({name}__in=keys)"
-            if first.driver == "django"
-            else f"-- SQLAlchemy: .where(Model.{name}.in_(keys))"
-        )
         return (
             "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
-            f"... WHERE {column} IN :keys        {in_keys}"
+            + ask_for_all(first, column)
         )
     return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
 
 
-def _load_together(first: QuerySpan, at: str) -> str:
-    name = first.relationship or ""
-    owner = name.partition(".")[0]
-    if first.driver == "django":
-        return (
-            f"Load {name} together with its {owner} objects: add this to the query set{at}.\n"
-            f"{owner}.objects.{django_option(first)}"
-        )
-    option = "selectinload" if loads_collection(first) else "joinedload"
-    depth = ", recursion_depth=-1" if option == "selectinload" and _calls_itself(first) else ""
-    advice = (
-        f"Load {name} together with its {owner} objects: add this option to the statement{at}.\n"
-        f"from sqlalchemy.orm import {option}\n"
-        f"select({owner}).options({option}({name}{depth}))"
-    )
-    if at or depth:
-        return advice
-    behind = f"# behind the option of the relationship that loads {owner}, if one does"
-    return f"{advice}\n{behind}: .{option}({name})"
+def _load_together(first: QuerySpan, sources: tuple[QuerySpan, ...]) -> str:
+    what = eager_loading([first], sources, is_recursive=_calls_itself(first))
+    return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
 
 
 def _group_advice(first: QuerySpan, column: str | None) -> str:
     """Of numbers about rows, one statement gives them all; the rows themselves are not needed."""
     advice = f"Count all by one statement before the loop, grouped by {column or 'the key'}; keys without"
-    name = (column or "").replace('"', "").rpartition(".")[2]
-    more = ", ..." if _AND_MORE.search(first.query_text) else ""
-    snippet = f"select(Model.{name}, func.count()).where(Model.{name}.in_(keys){more}).group_by(Model.{name})"
-    if first.driver == "django":
-        among = ".filter(...)" if more else ""
-        snippet = f'Model.objects{among}.values("{name}").annotate(Count("pk"))'
-    if not column:
-        snippet = "SELECT key, count(*) ... GROUP BY key"
-    elif more:
-        snippet += "   # the dots: its other conditions"
+    snippet = count_for_all(first, column) if column else "SELECT key, count(*) ... GROUP BY key"
     return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
 
 
@@ -182,17 +153,28 @@ def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     )
 
 
-def _evidence(count: int, spans: tuple[QuerySpan, ...], cause: QuerySpan | None) -> str:
+def _evidence(
+    trace: Trace,
+    count: int,
+    spans: tuple[QuerySpan, ...],
+    sources: tuple[QuerySpan, ...],
+    *,
+    is_nested: bool,
+) -> str:
     sets = {span.parameter_fingerprint for span in spans}
     first = f" among the first {len(spans):,}" if len(spans) < count else ""
     text = f"{count:,} statements of one shape, {counted(len(sets), 'different parameter set')}{first}"
-    if cause is None:
+    if not sources:
         return f"{text}; no earlier statement of this block feeds the loop"
-    rows = "an unknown number of rows" if cause.returned_rows is None else counted(cause.returned_rows, "row")
+    feeding = spans_of(like(sources[-1], trace)) if is_nested else sources[-1:]
+    returned = [span.returned_rows for span in feeding]
+    known = counted(sum(rows or 0 for rows in returned), "row")
+    rows = "an unknown number of rows" if None in returned else known
+    if is_nested:
+        return f"{text}; the {len(feeding):,} statements of the loop around it returned {rows}"
     return f"{text}; the statement before the loop returned {rows}"
 
 
-_AND_MORE = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
 _USERS = query(
     "SELECT users.id FROM users",
     returned_rows=100,

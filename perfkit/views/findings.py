@@ -60,9 +60,7 @@ def _finding_html(finding: Finding) -> Html:
     )
     code_tag = tag("span", f"{finding.code} {finding.rule}", "opacity:.72;margin-left:8px;font-size:11.5px")
     rows = [
-        _place("Line", finding.location),
-        _place("Loop", finding.loop),
-        _place("Fix at", finding.cause),
+        *(_place(label.capitalize(), place) for label, place in _places(finding)),
         _fact("Saves", _saving(finding)),
     ]
     advice, _, snippet = finding.advice.partition("\n")
@@ -74,6 +72,15 @@ def _finding_html(finding: Finding) -> Html:
     parts.append(details("Why this is no false alarm, and what would refute it", join(doubt)))
     edge = {"fix now": "#b42318", "worth it": "#9a5b00", "info": "#3f5f8a"}[finding.severity]
     return tag("div", join(parts), f"border-left:4px solid {edge};padding:4px 0 2px 12px;margin:10px 0")
+
+
+def _places(finding: Finding) -> tuple[tuple[str, CodeLocation | None], ...]:
+    return (
+        ("line", finding.location),
+        ("loop", finding.loop),
+        ("inside", finding.outer_loop),
+        ("fix at", finding.cause),
+    )
 
 
 def _place(label: str, location: CodeLocation | None) -> Html:
@@ -102,7 +109,7 @@ def _saving(finding: Finding) -> str | None:
 
 def _finding_text(finding: Finding) -> str:
     lines = [f"[{finding.severity}] {finding.message}  ({finding.code} {finding.rule})"]
-    for label, place in (("line", finding.location), ("loop", finding.loop), ("fix at", finding.cause)):
+    for label, place in _places(finding):
         if place:
             source = f"    {place.source_text}" if place.source_text else ""
             lines.append(f"    {label:7}{place.label}{source}")

@@ -105,19 +105,20 @@ def test_a_foreign_key_that_is_read_in_a_loop_is_named_with_its_loop(alias):
 
 
 LOADS = {
-    "Author.books": lambda alias: [list(a.books.all()) for a in Author.objects.using(alias)],
-    "Author.profile": lambda alias: [a.profile for a in Author.objects.using(alias)],
-    "Book.tags": lambda alias: [list(b.tags.all()) for b in Book.objects.using(alias)],
-    "Tag.tagged": lambda alias: [list(t.tagged.all()) for t in Tag.objects.using(alias)],
-    "Book.author": lambda alias: [b.author for b in Book.objects.using(alias)],
+    "Author.books, Book": lambda alias: [list(a.books.all()) for a in Author.objects.using(alias)],
+    "Author.profile, Profile": lambda alias: [a.profile for a in Author.objects.using(alias)],
+    "Book.tags, Tag": lambda alias: [list(b.tags.all()) for b in Book.objects.using(alias)],
+    "Tag.tagged, Book": lambda alias: [list(t.tagged.all()) for t in Tag.objects.using(alias)],
+    "Book.author, Author": lambda alias: [b.author for b in Book.objects.using(alias)],
 }
 
 
 @pytest.mark.parametrize("relation", LOADS)
-def test_every_kind_of_relation_is_named(alias, relation):
-    _, *loads = recorded(lambda: LOADS[relation](alias)).spans
+def test_every_kind_of_relation_is_named_and_what_it_loads(alias, relation):
+    first, *loads = recorded(lambda: LOADS[relation](alias)).spans
 
-    assert {span.relationship for span in loads} == {relation}
+    assert first.entity == relation.partition(".")[0]
+    assert {f"{span.relationship}, {span.entity}" for span in loads} == {relation}
 
 
 def test_counting_and_filtering_through_a_manager_names_the_relation_too(alias):

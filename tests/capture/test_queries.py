@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, event, insert, select, text
+from sqlalchemy import ForeignKey, create_engine, event, func, insert, select, text
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
@@ -16,6 +16,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
+    aliased,
     immediateload,
     joinedload,
     mapped_column,
@@ -135,10 +136,39 @@ def test_a_lazy_load_names_its_relationship_the_helper_and_the_loop(engine):
     assert first.relationship is None
     assert first.loop_site is None
     assert {span.relationship for span in lazy} == {"Author.books"}
+    assert (first.entity, *{span.entity for span in lazy}) == ("Author", "Book")
     assert {span.call_site.function_name for span in lazy} == {"helper"}
     assert {span.loop_site.source_text for span in lazy} == {"for author in session.scalars(select(Author)):"}
     assert {span.loop_site.function_name for span in lazy} == {"work"}
     assert len({span.parameter_fingerprint for span in lazy}) == 5
+
+
+ENTITIES = {
+    "objects": (select(Author), "Author"),
+    "objects by an alias": (select(aliased(Book)), "Book"),
+    "a column": (select(Author.id), None),
+    "objects of two classes": (select(Author, Book).join(Author.books), None),
+    "objects and a number": (select(Author, func.count()).group_by(Author.id), None),
+    "a table": (select(Author.__table__), None),
+    "text": (text("SELECT * FROM authors"), None),
+}
+
+
+@pytest.mark.parametrize(("statement", "entity"), ENTITIES.values(), ids=ENTITIES)
+def test_a_statement_names_the_class_whose_objects_it_loads(engine, statement, entity):
+    def work():
+        with Session(engine) as session:
+            session.execute(statement).all()
+
+    assert [span.entity for span in recorded(work).spans] == [entity]
+
+
+def test_eager_loading_in_a_statement_of_its_own_is_none_of_the_programs_queries(engine):
+    def work():
+        with Session(engine) as session:
+            session.scalars(select(Author).options(selectinload(Author.books))).all()
+
+    assert [span.entity for span in recorded(work).spans] == ["Author", None]
 
 
 def test_a_statement_that_fails_is_counted_with_its_error_and_the_error_reaches_the_user(engine):

@@ -41,6 +41,13 @@ class Book(models.Model):
         app_label = "library"
 
 
+class Review(models.Model):
+    book = models.ForeignKey(Book, models.CASCADE, related_name="reviews")
+
+    class Meta:
+        app_label = "library"
+
+
 class Note(models.Model):
     text = models.CharField(max_length=40)
 
@@ -48,7 +55,7 @@ class Note(models.Model):
         app_label = "library"
 
 
-MODELS = {"authors": Author, "books": Book, "notes": Note}
+MODELS = {"authors": Author, "books": Book, "reviews": Review, "notes": Note}
 ALIASES = {"django": "default", "django-postgresql": "postgresql"}
 
 

@@ -20,6 +20,7 @@ class Outcome:
 
     verdict: frozenset[str]
     loop: frozenset[int]
+    inside: frozenset[int]
     line: frozenset[int]
     cause: frozenset[int]
     statements: int
@@ -28,7 +29,7 @@ class Outcome:
 
 def expected(program: Program) -> Outcome:
     """What the program declares. A cause is asked for only where one is marked."""
-    marks = {word: program.marked(word) for word in ("loop", "line", "cause")}
+    marks = {word: program.marked(word) for word in ("loop", "inside", "line", "cause")}
     return Outcome(program.verdict, **marks, statements=program.statements, executions=program.executions)
 
 
@@ -50,6 +51,7 @@ def judged(program: Program, databases: Databases) -> Outcome:
     return Outcome(
         verdict=frozenset(finding.rule for finding in findings),
         loop=_lines(path, (finding.loop for finding in findings)),
+        inside=_lines(path, (finding.outer_loop for finding in findings)),
         line=_lines(path, (finding.location for finding in findings)),
         cause=causes if program.marked("cause") else frozenset(),
         statements=len(measurement.trace.queries),

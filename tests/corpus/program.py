@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 # Marks stand in a comment at the end of a line: `# loop`, or several: `# cause, loop, line`.
-_MARKS = re.compile(r"#\s*((?:loop|line|cause)(?:,\s*(?:loop|line|cause))*)\s*$")
+_MARK = "(?:loop|inside|line|cause)"
+_MARKS = re.compile(rf"#\s*({_MARK}(?:,\s*{_MARK})*)\s*$")
 DATABASES = ("sqlite", "postgresql", "django", "django-postgresql")
 # What the kinds of programs are called: by them the claims of the other tools are looked up.
 KINDS = ("lazy load", "repeated select", "column load", "write", "other")

@@ -1,6 +1,8 @@
 """The rules about statements on real programs, measured as a person would measure them."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -334,23 +336,6 @@ def test_a_count_for_each_row_is_answered_by_grouping(session):
     assert "selectinload" not in found.advice
 
 
-def test_a_relationship_of_objects_that_another_one_loads_is_loaded_behind_it(session):
-    def work():
-        for author in session.scalars(select(Author)).all():
-            for book in author.books:
-                len(book.chapters)
-
-    (books, chapters) = (
-        next(found.advice for found in findings(work) if f"Load {name} " in found.advice)
-        for name in ("Author.books", "Book.chapters")
-    )
-
-    assert chapters.endswith(
-        "# behind the option of the relationship that loads Book, if one does: .selectinload(Book.chapters)"
-    )
-    assert "behind" not in books
-
-
 def test_the_other_conditions_of_a_count_are_not_left_out_of_the_advice(session):
     def work():
         for number in range(1, 9):
@@ -361,6 +346,36 @@ def test_the_other_conditions_of_a_count_are_not_left_out_of_the_advice(session)
 
     assert ".where(Model.author_id.in_(keys), ...).group_by(Model.author_id)" in found.advice
     assert "its other conditions" in found.advice
+
+
+def test_a_lookup_by_key_names_the_model_where_the_orm_tells_it(session):
+    (found,) = findings(lookups, session)
+
+    assert "-- SQLAlchemy: .where(Author.id.in_(keys))" in found.advice
+
+
+ONE_EACH = "        -- sqlite3: one question mark for each key"
+RAW = {
+    "SELECT name FROM t WHERE id = ?": "... WHERE id IN (?, ?, ...)",
+    "SELECT count(*) FROM t WHERE id = ?": "SELECT id, count(*) ... WHERE id IN (?, ?, ...) GROUP BY id",
+    "SELECT count(*) FROM t WHERE id = ? AND name > ''": (
+        "SELECT id, count(*) ... WHERE id IN (?, ?, ...) AND ... GROUP BY id"
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "answer"), RAW.items())
+def test_what_a_driver_sends_is_answered_in_its_own_words(statement, answer):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER, name TEXT)")
+
+        def work():
+            for number in range(9):
+                connection.execute(statement, (number,)).fetchall()
+
+        (found,) = findings(work)
+
+    assert found.advice.endswith(answer + ONE_EACH)
 
 
 def test_a_recursion_is_answered_by_a_recursive_query(session):

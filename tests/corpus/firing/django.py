@@ -13,6 +13,14 @@ def django_reverse_relation(authors):
         list(author.books.all())  # line
 
 
+@fires(N, statements=33, on="django")
+def django_nested_loops(authors):
+    """Two relations, one behind the other: `prefetch_related("books__reviews")` loads both."""
+    for author in authors.all():  # cause, loop, inside
+        for book in author.books.all():  # loop, line
+            list(book.reviews.all())  # line
+
+
 @fires(N, statements=25, on="django")
 def django_foreign_key(books):
     """Each book's author, where `select_related` would join: Django has no identity map."""

@@ -17,6 +17,15 @@ def psycopg_in_a_loop(pg):
         pg.execute("SELECT title FROM books WHERE author_id = %s", (key,)).fetchall()  # line
 
 
+@fires(N, statements=33, on="postgresql")
+def psycopg_in_nested_loops(pg):
+    """Each of the two loops can ask for all of its rows at once."""
+    for (key,) in pg.execute("SELECT id FROM authors").fetchall():  # cause, loop, inside
+        books = pg.execute("SELECT id FROM books WHERE author_id = %s", (key,)).fetchall()  # cause, line
+        for (book,) in books:  # loop
+            pg.execute("SELECT stars FROM reviews WHERE book_id = %s", (book,)).fetchall()  # line
+
+
 @fires(N, statements=8, on="postgresql")
 def psycopg_with_a_cursor(pg):
     """One cursor, used again and again."""

@@ -168,10 +168,41 @@ def recursion_over_a_tree(session):
 
 @fires(N, statements=33, kind=LAZY)
 def nested_loops(session):
-    """Two loops, two relationships: each has its own finding, in its own loop."""
-    for author in session.scalars(select(Author)):  # loop
+    """Two loops, two relationships: each has its own finding, and both are mended in one place."""
+    for author in session.scalars(select(Author)):  # cause, loop, inside
         for book in author.books:  # loop, line
             len(book.reviews)  # line
+
+
+@fires(N, statements=33, kind=LAZY)
+def nested_loops_of_two_functions(session):
+    """The inner loop is in a function of its own, so each call of it is another loop in the same one."""
+
+    def number_of_reviews(author):
+        return sum(len(book.reviews) for book in author.books)  # loop, line
+
+    authors = session.scalars(select(Author)).all()  # cause
+    for author in authors:  # loop, inside
+        number_of_reviews(author)
+
+
+@fires(N, statements=33, kind=LAZY)
+def two_loops_one_after_the_other(session):
+    """What the first loop loads feeds the second, which is not inside it."""
+    books = []
+    for author in session.scalars(select(Author)):  # cause, loop
+        books.extend(author.books)  # line
+    for book in books:  # loop
+        len(book.reviews)  # line
+
+
+@fires(N, statements=9, kind=LAZY)
+def inner_loop_over_what_the_statement_outside_loaded(session):
+    """Loops in loops, but the outer one sends nothing: all books came with one statement."""
+    books = session.scalars(select(Book)).all()  # cause
+    for number in range(3):
+        for book in books[number::3]:  # loop
+            book.author  # line
 
 
 @fires(N, statements=9, kind=LAZY)

@@ -1,0 +1,65 @@
+"""How to ask once for all keys of a loop, in the words of what sends the statements."""
+
+import re
+
+from perfkit.model.query import QuerySpan
+
+_AND_MORE = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
+_JOIN = re.compile(r"\bJOIN\b", re.IGNORECASE)
+
+
+# Of drivers without an ORM: the condition, and what to bind.
+_RAW = {
+    "psycopg": ("{} = ANY(%s)", "psycopg: the list of keys is one parameter"),
+    "asyncpg": ("{} = ANY($1)", "asyncpg: the list of keys is one argument"),
+    "sqlite3": ("{} IN (?, ?, ...)", "sqlite3: one question mark for each key"),
+}
+
+
+def ask_for_all(span: QuerySpan, column: str) -> str:
+    """The condition that takes a list of keys, and how to write it.
+
+    Args:
+        span: a lookup by one key.
+        column: the column that it compares, as the statement names it.
+    """
+    name = _attribute(column)
+    condition, how = _RAW.get(span.driver, ("{} IN :keys", ""))
+    if span.driver == "django":
+        how = f"Django: .filter({name}__in=keys)"
+    elif not how:
+        how = f"SQLAlchemy: .where({_model(span)}.{name}.in_(keys))"
+    return f"... WHERE {condition.format(column)}        -- {how}"
+
+
+def count_for_all(span: QuerySpan, column: str) -> str:
+    """The statement that counts for all keys at once.
+
+    Args:
+        span: a count for one key.
+        column: the column that it compares, as the statement names it.
+    """
+    name, model = _attribute(column), _model(span)
+    more = _AND_MORE.search(span.query_text) is not None
+    dots = "   # the dots: its other conditions" if more else ""
+    if span.driver == "django":
+        among = ".filter(...)" if more else ""
+        return f'{model}.objects{among}.values("{name}").annotate(Count("pk")){dots}'
+    if span.driver in _RAW:
+        condition, how = _RAW[span.driver]
+        others = " AND ..." if more else ""
+        return (
+            f"SELECT {column}, count(*) ... WHERE {condition.format(column)}{others} GROUP BY {column}"
+            f"        -- {how}"
+        )
+    others = ", ..." if more else ""
+    where = f".where({model}.{name}.in_(keys){others})"
+    return f"select({model}.{name}, func.count()){where}.group_by({model}.{name}){dots}"
+
+
+def _attribute(column: str) -> str:
+    return column.replace('"', "").rpartition(".")[2]
+
+
+def _model(span: QuerySpan) -> str:
+    return span.entity if span.entity and not _JOIN.search(span.query_text) else "Model"
