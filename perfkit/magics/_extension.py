@@ -102,6 +102,7 @@ class Extension:
 
     def _as_line_magic(self, magic: LineMagic) -> Magic:
         def function(line: str) -> object:
+            __tracebackhide__ = True
             return magic.call(self._shell, line)
 
         return _named(function, magic.name, magic.parser.format_help())

@@ -47,6 +47,7 @@ class LineMagic:
 
     def call(self, shell: Shell, line: str) -> object:
         """Run it on what was typed after its name; raises `MagicError` if that does not fit."""
+        __tracebackhide__ = True  # an error of the user's own functions is shown from their frames on
         return self.run(shell, parse_line(self.parser, self.typed, line))
 
 
@@ -63,6 +64,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
+    __tracebackhide__ = True
     before, after = _function(shell, arguments.before), _function(shell, arguments.after)
     if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
         options = f", target_ms={arguments.target:g}" if arguments.target else ""

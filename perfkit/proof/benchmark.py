@@ -96,18 +96,18 @@ def compare_timings(
     """
     work = {"before": before, "after": after}
     plan = _plan(budget_s, clock, order, progress)
-    try:
-        side = next(plan)
-        while True:
-            gc.collect()
-            start = clock()
-            result = work[side]()
-            elapsed = clock() - start
-            _refuse_awaitable(result)
-            del result
+    side = next(plan)
+    while True:
+        gc.collect()
+        start = clock()
+        result = work[side]()
+        elapsed = clock() - start
+        refuse_awaitable(result)
+        del result
+        try:  # around no call of the user's, which may raise StopIteration as well
             side = plan.send(elapsed)
-    except StopIteration as end:
-        return _finished(end)
+        except StopIteration as end:
+            return _finished(end)
 
 
 async def compare_timings_async(
@@ -137,17 +137,17 @@ async def compare_timings_async(
     """
     work = {"before": before, "after": after}
     plan = _plan(budget_s, clock, order, progress)
-    try:
-        side = next(plan)
-        while True:
-            gc.collect()
-            start = clock()
-            result = await work[side]()
-            elapsed = clock() - start
-            del result
+    side = next(plan)
+    while True:
+        gc.collect()
+        start = clock()
+        result = await work[side]()
+        elapsed = clock() - start
+        del result
+        try:
             side = plan.send(elapsed)
-    except StopIteration as end:
-        return _finished(end)
+        except StopIteration as end:
+            return _finished(end)
 
 
 def judge_target(samples_ms: tuple[float, ...], target_ms: float) -> TargetResult:
@@ -194,7 +194,7 @@ def _finished(end: StopIteration) -> TimingComparison:
     return end.value
 
 
-def _refuse_awaitable(result: object) -> None:
+def refuse_awaitable(result: object) -> None:
     """Only the making of a coroutine would be timed: a microsecond, whatever the work is."""
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):

@@ -1,7 +1,8 @@
 """Before and after: exact differences of two traces, and the proof that a fix is one."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ class VerificationResult:
         }
 
 
+_TIMED = "raised when both versions were run again to be timed; the first run of each had ended well"
+
+
 def compare(before: Comparable, after: Comparable) -> Comparison:
     """Put two measured blocks side by side: exact counters, statements that came and went, times.
 
@@ -116,15 +120,19 @@ def verify(
     """
     if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
         raise TypeError("These functions are async: use `await perfkit.verify_async(before, after)`.")
-    with measure("before") as old:
+    __tracebackhide__ = True
+    with _said_of("the old version", before), measure("before") as old:
         old_result = before()
-    with measure("after") as new:
+    benchmark.refuse_awaitable(old_result)
+    with _said_of("the new version", after), measure("after") as new:
         new_result = after()
+    benchmark.refuse_awaitable(new_result)
     first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
-    timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
+    with _said_of(_TIMED):
+        timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
     return first.verdict(timing, target_ms)
 
 
@@ -152,16 +160,33 @@ async def verify_async(
     Returns:
         The verification, which shows itself.
     """
-    async with measure("before") as old:
-        old_result = await before()
-    async with measure("after") as new:
-        new_result = await after()
+    __tracebackhide__ = True
+    with _said_of("the old version", before):
+        async with measure("before") as old:
+            old_result = await before()
+    with _said_of("the new version", after):
+        async with measure("after") as new:
+            new_result = await after()
     first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
-    timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
+    with _said_of(_TIMED):
+        timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
     return first.verdict(timing, target_ms)
+
+
+@contextmanager
+def _said_of(what: str, function: object = None) -> Iterator[None]:
+    """Add to an error of the user's functions which of them raised it, and when."""
+    try:
+        yield
+    except Exception as error:
+        if function is not None:
+            name = getattr(function, "__name__", repr(function))
+            what = f"{name}(), {what}, raised this in its first run"
+        error.add_note(f"perfkit: {what}; nothing was compared.")
+        raise
 
 
 def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:

@@ -1,8 +1,10 @@
 """Statements of a block: how many, of how many shapes, from which line, and when."""
 
+import re
 from collections.abc import Iterable
 
-from perfkit.model.query import QueryGroup, QuerySpan
+from perfkit.model.query import QueryGroup, QuerySpan, QueryTotals
+from perfkit.model.query_writes import write_verb
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.views._format import megabytes, milliseconds
@@ -28,6 +30,7 @@ SHOWN_STATEMENTS = 120
 _TEXT_WIDTH = 68
 _VALUES_WIDTH = 240
 _SHOWN_SETS = 3
+_RETURNING = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 # Below 1 ms, or 1 % of the block, a wait is the pool's own work and not worth a place in the header.
 NOTABLE_WAIT_MS = 1.0
 NOTABLE_WAIT_SHARE = 0.01
@@ -114,10 +117,11 @@ def as_text(trace: Trace) -> str:
 
 def _group_lines(groups: tuple[QueryGroup, ...]) -> list[str]:
     lines = []
-    for group in groups[:SHOWN_GROUPS]:
-        rows = "row " if group.returned_rows == 1 else "rows"
+    shown = [(group, _counted_rows(group)) for group in groups[:SHOWN_GROUPS]]
+    width = max((len(rows) for _, rows in shown), default=0)
+    for group, rows in shown:
         lines.append(
-            f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {_rows(group):>8} {rows}  "
+            f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {rows:<{width}}  "
             f"{_shortened(group.query_text)}"
         )
         lines.extend(f"{'':>20}{line}" for line in [*_values(group), *_places(group)])
@@ -154,11 +158,29 @@ def _group_row(group: QueryGroup, total_ms: float) -> list[Html | str]:
 
 
 def _rows(sent: QueryGroup | QuerySpan) -> str:
-    """Rows, and what they weigh where that is known: `1,000 · ≈ 3.2 MB`."""
+    """Rows, and what they weigh where that is known: `1,000 · ≈ 3.2 MB`; nothing for what never sends any."""
+    rows, size = _rows_and_size(sent)
+    return " · ".join(part for part in (rows, size) if part)
+
+
+def _counted_rows(group: QueryGroup) -> str:
+    rows, size = _rows_and_size(group)
+    noun = "" if not rows else "row " if group.returned_rows == 1 else "rows"
+    return " · ".join(part for part in (f"{rows:>8} {noun:4}", size) if part)
+
+
+def _rows_and_size(sent: QueryGroup | QuerySpan) -> tuple[str, str]:
     if sent.returned_rows is None:
-        return "unknown"
-    size = "" if sent.returned_bytes is None else f" · ≈ {megabytes(sent.returned_bytes)}"
-    return f"{sent.returned_rows:,}{size}"
+        return "unknown", ""
+    one = _first_of(sent) if isinstance(sent, QueryGroup) else sent
+    if sent.returned_rows == 0 and write_verb(one) and not _RETURNING.search(one.query_text):
+        return "", ""
+    size = "" if sent.returned_bytes is None else f"≈ {megabytes(sent.returned_bytes)}"
+    return f"{sent.returned_rows:,}", size
+
+
+def _first_of(group: QueryGroup) -> QuerySpan | QueryTotals:
+    return group.spans[0] if group.spans else group.totals[0]
 
 
 def _places(group: QueryGroup) -> list[str]:

@@ -93,9 +93,51 @@ def test_the_order_of_rows_counts_unless_told_otherwise(engine):
     assert verify(lambda: slow(engine), reversed_rows, ordered=False).outcome is Outcome.FASTER
 
 
-def test_an_error_of_the_users_reaches_the_user(engine):
-    with pytest.raises(ZeroDivisionError):
-        verify(lambda: 1 / 0, lambda: fast(engine))
+def broken():
+    raise ZeroDivisionError
+
+
+async def broken_async():
+    raise ZeroDivisionError
+
+
+async def whole():
+    return None
+
+
+def returns_a_coroutine():
+    return whole()
+
+
+def test_an_error_of_the_users_says_which_version_raised_it(engine):
+    with pytest.raises(ZeroDivisionError) as old:
+        verify(broken, lambda: fast(engine))
+    with pytest.raises(ZeroDivisionError) as new:
+        asyncio.run(verify_async(whole, broken_async))
+
+    assert old.value.__notes__ == [
+        "perfkit: broken(), the old version, raised this in its first run; nothing was compared."
+    ]
+    assert new.value.__notes__ == [
+        "perfkit: broken_async(), the new version, raised this in its first run; nothing was compared."
+    ]
+
+
+def test_an_error_in_a_later_run_says_that_the_first_ended_well():
+    answers = iter([1])
+
+    with pytest.raises(StopIteration) as failed:
+        verify(lambda: 1, lambda: next(answers))
+
+    (note,) = failed.value.__notes__
+    assert note.endswith("run again to be timed; the first run of each had ended well; nothing was compared.")
+
+
+def test_something_to_be_awaited_is_refused_before_anything_is_compared():
+    with pytest.raises(TypeError, match="async function itself") as refused:
+        verify(returns_a_coroutine, returns_a_coroutine)
+
+    assert not hasattr(refused.value, "__notes__")
 
 
 def test_the_proof_travels_in_the_notebook(engine):

@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 
+import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,14 +130,34 @@ def test_rows_that_are_unknown_are_called_unknown():
     assert "unknown" in queries.as_text(trace(query(returned_rows=None)))
 
 
+WRITES = (
+    "INSERT INTO t VALUES (?)",
+    "UPDATE t SET a = ?",
+    "CREATE TABLE t (a)",
+    "WITH d AS (DELETE FROM t) SELECT ?",
+)
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_no_rows_are_counted_for_what_never_sends_any(statement):
+    assert "row" not in queries.as_text(trace(query(statement, returned_rows=0)))
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT a FROM t", "UPDATE t SET a = ? RETURNING a", "DELETE FROM t RETURNING *"]
+)
+def test_what_could_have_sent_rows_and_sent_none_says_so(statement):
+    assert "0 rows" in queries.as_text(trace(query(statement, returned_rows=0)))
+
+
 def test_the_size_of_rows_stands_beside_them_where_it_is_known():
     known = query("SELECT a", returned_rows=1000, returned_bytes=3_200_000)
     group = trace([known, query("SELECT a", returned_rows=500), query("SELECT b", returned_rows=1000)])
 
     text = queries.as_text(group)
 
-    assert "1,500 · ≈ 4.8 MB rows" in text
-    assert "1,000 rows  SELECT b" in text
+    assert "1,500 rows · ≈ 4.8 MB  SELECT a" in text
+    assert "1,000 rows             SELECT b" in text
     assert "1,000 · ≈ 3.2 MB" in shown(group, focus="queries").get_text()
 
 
