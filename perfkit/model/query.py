@@ -97,9 +97,14 @@ class QueryGroup:
     totals: tuple[QueryTotals, ...] = ()
 
     @property
+    def first(self) -> QuerySpan | QueryTotals:
+        """The first of them."""
+        return self.spans[0] if self.spans else self.totals[0]
+
+    @property
     def query_text(self) -> str:
         """Their text, without values."""
-        return self.spans[0].query_text if self.spans else self.totals[0].query_text
+        return self.first.query_text
 
     @property
     def count(self) -> int:
@@ -109,7 +114,7 @@ class QueryGroup:
     @property
     def relationship(self) -> str | None:
         """The ORM attribute whose access sent them, if one did."""
-        return self.spans[0].relationship if self.spans else self.totals[0].relationship
+        return self.first.relationship
 
     @property
     def failed(self) -> int:

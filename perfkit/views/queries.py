@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from perfkit.model.query import QueryGroup, QuerySpan, QueryTotals
+from perfkit.model.query import QueryGroup, QuerySpan
 from perfkit.model.query_writes import write_verb
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
@@ -172,15 +172,11 @@ def _counted_rows(group: QueryGroup) -> str:
 def _rows_and_size(sent: QueryGroup | QuerySpan) -> tuple[str, str]:
     if sent.returned_rows is None:
         return "unknown", ""
-    one = _first_of(sent) if isinstance(sent, QueryGroup) else sent
+    one = sent.first if isinstance(sent, QueryGroup) else sent
     if sent.returned_rows == 0 and write_verb(one) and not _RETURNING.search(one.query_text):
         return "", ""
     size = "" if sent.returned_bytes is None else f"≈ {megabytes(sent.returned_bytes)}"
     return f"{sent.returned_rows:,}", size
-
-
-def _first_of(group: QueryGroup) -> QuerySpan | QueryTotals:
-    return group.spans[0] if group.spans else group.totals[0]
 
 
 def _places(group: QueryGroup) -> list[str]:
