@@ -9,7 +9,8 @@ Wrap = Callable[[Function], Function]
 
 _OWN = "perfkit.capture."
 _lock = threading.RLock()
-_sites: dict[tuple[int, str], "_Site"] = {}
+_Key = tuple[int, str]
+_sites: dict[_Key, "_Site"] = {}
 
 
 class _Site:
@@ -39,6 +40,9 @@ class _Site:
 class Patches:
     """The methods that one block watches. A wrapper must pass calls on once its block is over."""
 
+    def __init__(self) -> None:
+        self._own: dict[_Key, _Site] = {}
+
     def replace(self, owner: Any, name: str, wrap: Wrap) -> None:
         """Put a wrapper around a method.
 
@@ -50,20 +54,22 @@ class Patches:
         if name not in vars(owner):
             return
         with _lock:
-            site = _sites.get((id(owner), name))
+            key = id(owner), name
+            site = _sites.get(key)
             if site is None or not site.is_ours():
-                site = _sites[id(owner), name] = _Site(owner, name)
+                site = _sites[key] = _Site(owner, name)
             site.layers.append((self, wrap))
             site.rebuild()
+            self._own[key] = site
 
     def restore(self) -> None:
         """Take all wrappers of this block away, those of other blocks stay. Idempotent."""
         with _lock:
-            for key, site in list(_sites.items()):
-                if any(owner is self for owner, _ in site.layers):
-                    site.layers = [layer for layer in site.layers if layer[0] is not self]
-                    site.rebuild()
-                if not site.layers:
+            while self._own:
+                key, site = self._own.popitem()
+                site.layers = [layer for layer in site.layers if layer[0] is not self]
+                site.rebuild()
+                if not site.layers and _sites.get(key) is site:
                     del _sites[key]
 
 

@@ -45,9 +45,12 @@ def diagnose(trace: Trace, rules: Iterable[Rule] | None = None) -> Diagnosis:
     findings: list[Finding] = []
     results: list[RuleResult] = []
     for rule in all_rules() if rules is None else rules:
-        found = tuple(with_proof(item, trace) for item in rule.check(trace)) if rule.can_judge(trace) else ()
-        findings.extend(found)
-        results.append(RuleResult(rule.code, rule.name, _verdict(rule, trace, found)))
+        verdict = Verdict.NOT_MEASURED
+        if rule.can_judge(trace):
+            found = [with_proof(item, trace) for item in rule.check(trace)]
+            findings.extend(found)
+            verdict = Verdict.FOUND if found else Verdict.PASSED
+        results.append(RuleResult(rule.code, rule.name, verdict))
     return Diagnosis(tuple(sorted(_without_echoes(findings, trace), key=_rank)), tuple(results))
 
 
@@ -87,12 +90,6 @@ def _plans(cause: Finding, symptom: Finding, trace: Trace) -> bool:
         return False
     shape = trace.plans[cause.plan].fingerprint
     return all((trace.queries or ())[index].fingerprint == shape for index in symptom.offenders)
-
-
-def _verdict(rule: Rule, trace: Trace, found: tuple[Finding, ...]) -> Verdict:
-    if not rule.can_judge(trace):
-        return Verdict.NOT_MEASURED
-    return Verdict.FOUND if found else Verdict.PASSED
 
 
 def _rank(finding: Finding) -> tuple[int, float, int]:

@@ -66,7 +66,7 @@ class Rule:
     def can_judge(self, trace: Trace) -> bool:
         """Whether the trace holds what this rule reads: of plans, one of its database that was executed."""
         if self.requires == "plans":
-            return any(self._reads(plan) for plan in trace.plans or ())
+            return trace.plans is not None and any(map(self._reads, trace.plans))
         part: object = trace
         for name in self.requires.split("."):
             part = getattr(part, name, None)

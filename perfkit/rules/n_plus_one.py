@@ -3,7 +3,9 @@
 What it finds
     One statement shape, sent at least twice by one loop with different parameters. The loop is proved: the
     same call of the same function sent them from the same instruction (reference notes on queries,
-    section 4). Lazy loading of a relationship is the usual cause; a lookup by key in a loop is the other.
+    section 4). Lazy loading of a relationship is the usual cause; a lookup by key in a loop is the other. A
+    loop in a loop is named with the one around it, and the option to paste leads from the objects of the
+    outermost, where they are loaded, to those of the inner one.
 
 Why is this slow
     Each statement pays a round trip to the database, besides parsing, planning and turning rows into
