@@ -16,7 +16,7 @@ from perfkit.capture.databases.request import parameter_names
 from perfkit.capture.samples import StatementSample
 from perfkit.model.plan import Plan
 from perfkit.model.query import QuerySpan
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 
 __all__ = [
     "ExplainError",
@@ -276,9 +276,4 @@ def _missing(statement: str, message: str) -> str | None:
 
 
 def _no_plan(statement: str, reason: ExplainError) -> str:
-    return f"No plan for {_preview(statement)}: {reason}"
-
-
-def _preview(statement: str) -> str:
-    line = " ".join(statement.split())
-    return line if len(line) <= _PREVIEW else line[: _PREVIEW - 1] + "…"
+    return f"No plan for {one_line(statement, _PREVIEW)}: {reason}"

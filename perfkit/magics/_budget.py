@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 
 # A message, not a report: the report stands above it.
 _LINES = 12
@@ -40,8 +40,6 @@ def over_budget(trace: Trace, maximum: int) -> QueryBudgetExceeded:
 def _listed(counts: dict[tuple[str, str], int]) -> Iterator[str]:
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     for (place, text), count in ranked[:_LINES]:
-        one_line = " ".join(text.split())
-        short = one_line if len(one_line) <= _TEXT_WIDTH else one_line[: _TEXT_WIDTH - 1] + "…"
-        yield f"  {place}: {count:,} × {short}"
+        yield f"  {place}: {count:,} × {one_line(text, _TEXT_WIDTH)}"
     if len(ranked) > _LINES:
         yield f"  and {counted(len(ranked) - _LINES, 'more kind')} of statement"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
 from perfkit.model.plan_reader import PlanFormatError
+from perfkit.model.wording import one_line
 
 # A wide tab keeps columns apart that differ; PostgreSQL itself indents by blanks alone.
 _TAB_WIDTH = 8
@@ -86,5 +87,4 @@ def refuse(number: int, reason: str) -> NoReturn:
 
 def shown(text: str) -> str:
     """A piece of a line for a message, short and on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+    return one_line(text, _SHOWN)

@@ -6,7 +6,7 @@ from typing import Literal
 from perfkit.model.finding import Diagnosis, Finding, Verdict
 from perfkit.model.plan import Plan
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 from perfkit.views import cpu, findings, memory, plan_tree, production, queries, snakeviz, what_if
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import Html, card, details, heading, join, paragraph, pill, section
@@ -152,7 +152,9 @@ def _plans_text(trace: Trace, diagnosis: Diagnosis) -> str:
     parts: list[str] = []
     shared = _shared_settings(trace.plans or ())
     for number, plan in enumerate(trace.plans or ()):
-        parts.append(plan_tree.as_text(plan, _findings_of(diagnosis, number), said=shared))
+        said = plan_tree.as_text(plan, _findings_of(diagnosis, number), said=shared)
+        # Of a single plan, the cell above is the statement, or the list of statements tells it.
+        parts.append(f"{one_line(plan.query_text)}\n{said}" if len(trace.plans or ()) > 1 else said)
         parts.extend(what_if.as_text(proof) for proof in trace.proofs or () if proof.plan == number)
         then = [item for item in trace.production or () if item.plan == number]
         parts.extend(production.as_text(item, said=plan.settings) for item in then)

@@ -8,7 +8,7 @@ from perfkit.model.cpu import CpuProfile
 from perfkit.model.query import QueryGroup
 from perfkit.model.trace import Trace
 from perfkit.model.verification import counter_changes
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 from perfkit.views import plan_comparison, profile_diff
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._functions import function_name, place
@@ -114,7 +114,7 @@ def as_text(before: Trace, after: Trace) -> str:
         lines += ["", f"Statements, {change}:"]
         for shape in shapes[:SHOWN_SHAPES]:
             old, new = shape.counts
-            lines.append(f"{old:>7,} → {new:<7,} {plan_comparison.one_line(shape.text)}")
+            lines.append(f"{old:>7,} → {new:<7,} {one_line(shape.text)}")
         lines += [f"        {note}" for note in _left_out(shapes)]
     if before.cpu and after.cpu:
         functions = _functions(before.cpu, after.cpu)

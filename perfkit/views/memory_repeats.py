@@ -4,6 +4,7 @@ from perfkit.model.memory_growth import WARM_UP, Fit, GrowthVerdict, Repeats, ju
 from perfkit.model.wording import counted
 from perfkit.views._format import megabytes
 from perfkit.views._html import Content, Html, join, paragraph, pill, section, table
+from perfkit.views._text_table import aligned
 from perfkit.views.memory_words import signed
 
 TITLE = "Run again"
@@ -45,7 +46,7 @@ def verdict_text(repeats: Repeats) -> str:
 def as_text(repeats: Repeats) -> str:
     """The runs for a terminal."""
     held, _ = fits(repeats)
-    body = [f"  {' | '.join(cells)}" for cells in _rows(repeats)]
+    body = aligned([_HEADERS, *_rows(repeats)], numeric=range(1, len(_HEADERS)))
     return "\n".join([f"{TITLE}: {held.verdict.value}. {verdict_text(repeats)}", *body])
 
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_match import NodePair, match_plans, match_statements
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 from perfkit.views import _plan_change as change
 from perfkit.views import _plan_words as words
 from perfkit.views._html import MUTED, Content, Html, details, join, paragraph, pill, tag, tiles
@@ -19,7 +19,6 @@ _LINE = "display:flex;flex-wrap:wrap;border-top:1px solid rgba(128,128,128,.28);
 # The colour of what is shown after.
 _EDGE = "#3f7fbf"
 _TEXT_INDENT = 30
-_TEXT_WIDTH = 72
 ONE_RUN = "One run proves little: %verify, given two functions, tells chance from change."
 _TEXT_HEAD = f"{'before':>9} {'after':>9} {'change':>10} {'rows':>19} {'read':>19}  node"
 
@@ -140,9 +139,3 @@ def _pair_text(pair: NodePair, scale_ms: float) -> str:
             f" {'  ' * min(depth, _TEXT_INDENT)}{both}",
         )
     )
-
-
-def one_line(text: str) -> str:
-    """A statement on one line of at most 72 characters."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _TEXT_WIDTH else flat[: _TEXT_WIDTH - 1] + "…"

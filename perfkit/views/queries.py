@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from perfkit.model.query import QueryGroup, QuerySpan
 from perfkit.model.query_writes import write_verb
 from perfkit.model.trace import Trace
-from perfkit.model.wording import counted
+from perfkit.model.wording import counted, one_line
 from perfkit.views._format import megabytes, milliseconds
 from perfkit.views._html import (
     BAR,
@@ -122,7 +122,7 @@ def _group_lines(groups: tuple[QueryGroup, ...]) -> list[str]:
     for group, rows in shown:
         lines.append(
             f"{group.count:>6} x {milliseconds(group.total_ms):>9}  {rows:<{width}}  "
-            f"{_shortened(group.query_text)}"
+            f"{one_line(group.query_text, _TEXT_WIDTH)}"
         )
         lines.extend(f"{'':>20}{line}" for line in [*_values(group), *_places(group)])
     return lines
@@ -132,7 +132,7 @@ def statement_lines(trace: Trace) -> str:
     """Each shape with its count and its lines: what a broken budget shows."""
     lines = []
     for group in sorted(trace.query_groups(), key=lambda group: -group.count):
-        lines.append(f"{group.count:>5} x {_shortened(group.query_text)}")
+        lines.append(f"{group.count:>5} x {one_line(group.query_text, _TEXT_WIDTH)}")
         lines.extend(f"        {line}" for line in _places(group))
     return "\n".join(lines)
 
@@ -196,13 +196,9 @@ def _places(group: QueryGroup) -> list[str]:
 def _values(group: QueryGroup) -> list[str]:
     """The first parameter values of the group, where they were asked for."""
     sets = list(dict.fromkeys(span.parameters for span in group.spans if span.parameters))
-    lines = [f"with {_shortened(', '.join(values), _VALUES_WIDTH)}" for values in sets[:_SHOWN_SETS]]
+    lines = [f"with {one_line(', '.join(values), _VALUES_WIDTH)}" for values in sets[:_SHOWN_SETS]]
     more = len(sets) - _SHOWN_SETS
     return [*lines, f"and with {counted(more, 'other set')} of values"] if more > 0 else lines
-
-
-def _shortened(text: str, width: int = _TEXT_WIDTH) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _statements(spans: tuple[QuerySpan, ...]) -> Html:
@@ -217,12 +213,12 @@ def _statements(spans: tuple[QuerySpan, ...]) -> Html:
 
 
 def _statement_row(span: QuerySpan, has_values: bool) -> list[Content]:
-    values = tag("span", _shortened(", ".join(span.parameters or ()), _VALUES_WIDTH), MONO)
+    values = tag("span", one_line(", ".join(span.parameters or ()), _VALUES_WIDTH), MONO)
     return [
         f"{span.start_ms:,.1f}",
         milliseconds(span.duration_ms),
         _rows(span),
-        tag("span", _shortened(span.query_text), MONO),
+        tag("span", one_line(span.query_text, _TEXT_WIDTH), MONO),
         *([values] if has_values else []),
         span.call_site.label if span.call_site else "",
     ]

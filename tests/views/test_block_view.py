@@ -273,3 +273,16 @@ def test_the_plan_at_another_size_does_not_tell_them_again():
     then = ProductionPlan(0, 1.0, dataclasses.replace(item.plans[0], analyzed=False))
 
     assert told(dataclasses.replace(item, production=(then,))) == [1, 1]
+
+
+def test_each_of_several_plans_stands_below_its_statement():
+    scans = [made_plan(node("Seq Scan", ms=5, relation_name=name)) for name in ("a", "b")]
+    plans = [
+        dataclasses.replace(scan, query_text=f"SELECT *\n  FROM {scan.root.relation_name}") for scan in scans
+    ]
+    both, one = trace(plans=tuple(plans)), trace(plans=tuple(plans[:1]))
+
+    lines = block.as_text(both, diagnose(both)).splitlines()
+
+    assert lines.index("SELECT * FROM a") < lines.index("SELECT * FROM b")
+    assert "SELECT * FROM a" not in block.as_text(one, diagnose(one))

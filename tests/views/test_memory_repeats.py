@@ -1,5 +1,7 @@
 """Memory after each further run: what is counted, in words."""
 
+import re
+
 from perfkit.model.builders import trace
 from perfkit.model.memory import MemoryProfile
 from perfkit.model.memory_growth import Iteration, Repeats
@@ -14,6 +16,13 @@ def test_the_runs_are_said_to_count_after_the_warm_up():
     for shown in (memory_repeats.as_text(GROWS), str(memory_repeats.as_html(GROWS))):
         assert "6 further runs, counted after the first 2, which are warm-up: what Python" in shown
         assert "+3.0 MB in all after the warm-up" in shown
+
+
+def test_the_columns_of_the_terminal_are_named_and_stand_below_their_names():
+    _, head, first, *_ = memory_repeats.as_text(GROWS).splitlines()
+
+    assert re.split("  +", head) == ["run", "held by Python", "change", "resident", "change"]
+    assert len(head) == len(first)
 
 
 def test_the_finding_says_so_too():

@@ -5,6 +5,8 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
+from perfkit.model.wording import one_line
+
 TextStyle = Literal["named", "driver", "plain"]
 
 _PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sbt]|%[sbt]")
@@ -93,8 +95,7 @@ def _below_word(statement: str, word: str) -> str:
     places = [match.start() for match in re.finditer(whole, statement)]
     if len(places) == 1:
         return _pointed_at(statement, places[0])
-    flat = " ".join(statement.split())
-    return f"\n  {flat if len(flat) <= _WIDTH else flat[: _WIDTH - 1] + '…'}"
+    return f"\n  {one_line(statement, _WIDTH)}"
 
 
 def _pointed_at(sent: str, at: int, prefix: str = "") -> str:
