@@ -3,6 +3,10 @@
 Where the kernel tells of processor time (`perfkit.capture._cpu_ticks`), these looks account for the time in
 which the thread waits, and the kernel's ticks for the time in which it runs. Elsewhere, for both.
 
+On a busy machine a thread whose wait is over waits on, for a processor. The looks give that time to where it
+stands, but the kernel tells of it only once the thread runs again, as time in which it was ready to run. So
+it is left out of the time that the ticks account for: else it would count twice.
+
 While Python code runs, a look comes some 6 ms after the one before: the sampler asks for the interpreter and
 gets it after the switch interval of 5 ms, which is the user's to change. C code that holds the interpreter
 delays it further. So each look stands for the time since the one before, not for a fixed interval. The look
@@ -25,7 +29,6 @@ INTERVAL_S = 0.001
 _INTERRUPTED_S = 0.002
 # A walk takes 0.1 µs a frame and holds the interpreter.
 _MOST_DEPTH = 2000
-_JOIN_S = 5.0
 Ids = tuple[int, ...]
 _Key = tuple[Ids, tuple[Ids, ...], bool]
 # Seconds, and how many looks.
@@ -63,31 +66,39 @@ class ThreadSampler:
         self._clock = RunClock() if self._ticks is not None else None
         self._running: _Tallies = {}
         self._waiting: _Tallies = {}
-        self._ran_s = self._last_tick_s = self._last_run_s = self._overrun_s = 0.0
+        # Of the run clock; `_ready_s` is what of it the looks have counted already.
+        self._ran_s = self._last_tick_s = self._last_run_s = self._ready_s = 0.0
+        # Of the clock on the wall, read beside the run clock.
+        self._last_wall_s = 0.0
         self._last_s = 0.0
+        self._has_begun = threading.Event()
         self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="perfkit sampler", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
-        self._last_s = time.perf_counter()
-        if self._clock is not None:
-            self._last_run_s = self._clock.now_s()
         self._thread.start()
+        # Not before the thread is there: on a busy machine, starting it takes longer than many a block.
+        self._last_s = self._last_wall_s = time.perf_counter()
         if self._ticks is not None and self._clock is not None:
-            self._last_tick_s = self._clock.now_s()
-            self._ran_s = -self._last_tick_s
+            self._last_run_s = self._last_tick_s = self._clock.now_s()
+            self._ran_s = -self._last_run_s
             self._ticks.start()
+        self._has_begun.set()
 
     def stop(self) -> None:
         """End the sampler's thread and let the frames go."""
-        if self._ticks is not None and self._clock is not None:
-            self._ticks.stop()
-            self._ran_s += self._clock.now_s()
         self._is_ending = True
-        self._thread.join(_JOIN_S)
+        end_s, end_run_s = time.perf_counter(), 0.0
+        if self._ticks is not None and self._clock is not None:
+            end_run_s = self._clock.now_s()
+            self._ran_s += end_run_s
+            self._ticks.stop()
+        self._thread.join()
         if self._clock is not None:
             self._clock.close()
+            if self._last_wall_s < end_s:
+                self._waited_s(end_s, end_run_s)
         self._below.clear()
         self._below_ids.clear()
 
@@ -101,7 +112,8 @@ class ThreadSampler:
         if not self._running:  # no ticks, or a block that is shorter than one
             return self._looks(self._tallies)
         ticks_s = sum(time_s for time_s, _ in self._running.values())
-        return [*self._looks(self._running, self._ran_s / max(ticks_s, 1e-9)), *self._looks(self._waiting)]
+        ran_s = max(0.0, self._ran_s - self._ready_s)
+        return [*self._looks(self._running, ran_s / max(ticks_s, 1e-9)), *self._looks(self._waiting)]
 
     def _looks(self, tallies: _Tallies, factor: float = 1.0) -> list[Seen]:
         return [
@@ -112,11 +124,12 @@ class ThreadSampler:
     def _ran(self, frame: FrameType) -> None:
         """A tick: the thread is running, here."""
         assert self._clock is not None
-        now_s = self._clock.now_s()
-        _add(self._running, (self._walked(frame), (), False), now_s - self._last_tick_s)
-        self._last_tick_s = now_s
+        now_s = self._clock.now_s() - self._ready_s
+        _add(self._running, (self._walked(frame), (), False), max(0.0, now_s - self._last_tick_s))
+        self._last_tick_s = max(now_s, self._last_tick_s)
 
     def _run(self) -> None:
+        self._has_begun.wait()
         while not self._is_ending:
             self._look()
             # Who loses the interpreter in the middle of a look has it back when the call that took it ends:
@@ -138,19 +151,18 @@ class ThreadSampler:
         self._last_s = now_s
         _add(self._tallies, key, gap_s)
         if self._clock is not None:
-            self._waited(key, gap_s, self._clock)
+            waited_s = self._waited_s(time.perf_counter(), self._clock.now_s())
+            if waited_s > 0:
+                _add(self._waiting, key, waited_s)
         elif not is_idle:
             self.longest_gap_s = max(self.longest_gap_s, gap_s)
 
-    def _waited(self, key: _Key, gap_s: float, clock: RunClock) -> None:
-        """Count what was waiting of the time since the look before."""
-        run_s = clock.now_s()
-        waited_s = gap_s - (run_s - self._last_run_s) - self._overrun_s
-        self._last_run_s = run_s
-        # The two clocks are not read at once: what one look counts too much, the next ones take back.
-        self._overrun_s = max(0.0, -waited_s)
-        if waited_s > 0:
-            _add(self._waiting, key, waited_s)
+    def _waited_s(self, wall_s: float, run_s: float) -> float:
+        """How long the thread has waited since the look before; what was counted too much then is noted."""
+        waited_s = (wall_s - self._last_wall_s) - (run_s - self._last_run_s)
+        self._last_wall_s, self._last_run_s = wall_s, run_s
+        self._ready_s += max(0.0, -waited_s)
+        return waited_s
 
     def _walked(self, innermost: FrameType) -> Ids:
         found: list[int] = []

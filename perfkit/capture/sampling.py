@@ -63,8 +63,8 @@ class SamplingCollector:
         if self._timer is not None:
             self._timer.start()
         self._sampler = ThreadSampler(asking_frame(sys._getframe()))
-        self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
         self._sampler.start()
+        self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
 
     def add(self, function: object) -> None:
         """Time a function that the block has just defined line by line, if that was asked for."""
