@@ -36,6 +36,31 @@ def process_times_ms(node: PlanNode) -> tuple[float, ...]:
     return (max(0.0, node.busy_time_ms - sum(times)), *times) if times else ()
 
 
+def process_blocks(node: PlanNode) -> tuple[float, ...]:
+    """Blocks that each process read in the scans below a node that hand out a table's pages to all of them.
+
+    The leader comes first. Empty where the plan does not tell the workers apart, or not with their blocks.
+    """
+    totals: list[float] = []
+    for scan in node.walk():
+        said = scan.attributes.get("Workers")
+        if scan.attributes.get("Parallel Aware") is not True or scan.relation_name is None:
+            continue
+        if not isinstance(said, list) or not all(isinstance(worker, Mapping) for worker in said):
+            return ()
+        blocks = [_blocks(worker) for worker in said]
+        each = [max(0.0, scan.buffers.shared - sum(blocks)), *blocks]
+        if totals and len(totals) != len(each):
+            return ()
+        totals = [a + b for a, b in zip(totals or [0.0] * len(each), each, strict=True)]
+    return tuple(totals) if sum(totals) else ()
+
+
+def _blocks(worker: Mapping[str, object]) -> float:
+    numbers = (worker.get(f"Shared {kind} Blocks") for kind in ("Hit", "Read"))
+    return sum(float(number) for number in numbers if isinstance(number, int | float))
+
+
 def _busy_ms(worker: Mapping[str, object]) -> float:
     time_ms, loops = worker.get("Actual Total Time"), worker.get("Actual Loops")
     both = isinstance(time_ms, int | float) and isinstance(loops, int | float)

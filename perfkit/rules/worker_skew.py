@@ -26,7 +26,8 @@ Thresholds
 Stays silent when
     The plan does not tell the processes apart, as without VERBOSE. The leader did less than its workers:
     it collects their rows. Whole parts of a Parallel Append, which no two processes can share, make the
-    difference. It never says more than "info": with other values the work is spread in another way.
+    difference. The busy process read that much more of the table: the others came late, since the machine
+    was busy. It never says more than "info": with other values the work is spread in another way.
 """
 
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ from typing import Any
 from perfkit.model.finding import Finding
 from perfkit.model.plan import Plan, PlanNode
 from perfkit.model.plan_builders import node, planned_trace
-from perfkit.model.plan_processes import GATHER, gathered, process_times_ms
+from perfkit.model.plan_processes import GATHER, gathered, process_blocks, process_times_ms
 from perfkit.model.plan_savings import is_worth_a_line, measured_plans, saving_in_block
 from perfkit.model.trace import Trace
 from perfkit.rules._rule import Rule
@@ -55,7 +56,7 @@ def worker_skew(trace: Trace, *, min_ratio: float = 3.0, min_gap_ms: float = 20.
         for gather in plan.nodes():
             shared = gathered(gather) if gather.node_type in GATHER and gather.executed else None
             times = _compared_ms(shared) if shared is not None else ()
-            if not times or shared is None or _has_whole_parts(shared):
+            if not times or shared is None or _has_whole_parts(shared) or _others_came_late(shared):
                 continue
             gap_ms = max(times) - sum(times) / len(times)
             is_skewed = max(times) >= min_ratio * _others_ms(times) and gap_ms >= min_gap_ms
@@ -80,6 +81,18 @@ def _others_ms(times: tuple[float, ...]) -> float:
 
 def _has_whole_parts(shared: PlanNode) -> bool:
     return any(item.node_type == "Append" for item in shared.walk())
+
+
+def _others_came_late(shared: PlanNode) -> bool:
+    """Whether the busy process had more to do because it read more of the table than its share.
+
+    Pages are handed out one by one: a process that is slow by its rows reads fewer than the others.
+    """
+    times, blocks = process_times_ms(shared), process_blocks(shared)
+    if len(times) != len(blocks) or not sum(times):
+        return False
+    busiest = times.index(max(times))
+    return times[busiest] / sum(times) < 2 * blocks[busiest] / sum(blocks)
 
 
 def _finding(trace: Trace, number: int, plan: Plan, gather: PlanNode, times: tuple[float, ...]) -> Finding:
@@ -120,6 +133,24 @@ def _gather(*times: float, below: str = "Nested Loop", workers_told: bool = True
     return node("Gather", join, ms=max(times) + 1, rows=27_000)
 
 
+def _late(leader_ms: float, worker_ms: float) -> PlanNode:
+    """A Gather whose leader read all pages before its worker had started."""
+    said: dict[str, Any] = {
+        "Parallel Aware": True,
+        "Workers": [{"Actual Total Time": worker_ms, "Actual Loops": 1, "Shared Hit Blocks": 0}],
+    }
+    scan = node(
+        "Seq Scan",
+        ms=leader_ms / 2,
+        rows=120,
+        loops=2,
+        relation_name="orders",
+        shared_hit_blocks=2_565,
+        **said,
+    )
+    return node("Gather", scan, ms=leader_ms + 1, rows=239)
+
+
 RULE = Rule(
     code=CODE,
     name=NAME,
@@ -137,6 +168,8 @@ RULE = Rule(
         planned_trace(_gather(1, 200)),
         # A few milliseconds: the workers came late.
         planned_trace(_gather(9, 1, 1)),
+        # The workers came when all pages were read.
+        planned_trace(_late(104, 0)),
         # No two processes can share what Parallel Append hands out.
         planned_trace(_gather(10, 12, 200, below="Append")),
         # Without VERBOSE nobody knows.

@@ -3,7 +3,7 @@
 import pytest
 
 from perfkit.model.plan_builders import node, plan
-from perfkit.model.plan_processes import gathered, process_count, process_times_ms, workers
+from perfkit.model.plan_processes import gathered, process_blocks, process_count, process_times_ms, workers
 
 WORKERS = [{"Actual Total Time": 30.0, "Actual Loops": 1}, {"Actual Total Time": 10.0, "Actual Loops": 2}]
 
@@ -35,3 +35,26 @@ def test_workers_do_not_run_what_the_leader_needs_first():
 def test_without_workers_there_is_one_process():
     assert process_count(plan(node("Seq Scan", ms=3))) == 1
     assert workers(node("Gather", Workers_Planned="many")) == (0, 0)
+
+
+def _shared_scan(*workers, **said):
+    known = {"relation_name": "t", "shared_hit_blocks": 100, "Parallel_Aware": True, "Workers": list(workers)}
+    return node("Seq Scan", loops=len(workers) + 1, **{**known, **said})
+
+
+def test_the_blocks_of_a_shared_scan_are_told_for_the_leader_and_each_worker():
+    scan = _shared_scan({"Shared Hit Blocks": 20, "Shared Read Blocks": 10}, {"Shared Hit Blocks": 5})
+
+    assert process_blocks(node("Aggregate", scan)) == (65.0, 30.0, 5.0)
+
+
+def test_what_each_process_reads_for_itself_is_no_part_of_the_shared_scan():
+    inner = node("Index Scan", relation_name="u", shared_hit_blocks=900)
+    join = node("Nested Loop", _shared_scan({"Shared Hit Blocks": 40}), inner)
+
+    assert process_blocks(join) == (60.0, 40.0)
+
+
+@pytest.mark.parametrize("said", [{"shared_hit_blocks": 0}, {"Workers": "two"}, {"Workers": [3]}])
+def test_nothing_is_said_of_blocks_that_the_plan_does_not_tell(said):
+    assert process_blocks(_shared_scan({}, **said)) == ()
