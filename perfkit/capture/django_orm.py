@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from perfkit.capture.orm import NO_LOAD, OrmLoad
+from perfkit.capture.orm import NO_LOAD, UNNAMED, OrmLoad
 
 _MODELS = os.path.join("django", "db", "models") + os.sep  # noqa: PTH118 - compared as text
 _DJANGO = f"{os.sep}django{os.sep}"
@@ -55,18 +55,20 @@ def _django_frames(frame: FrameType) -> Iterator[FrameType]:
 def _accessed(descriptor: Any, instance: Any) -> OrmLoad:
     owner = type(instance).__name__
     if type(descriptor).__name__ == "DeferredAttribute":
-        return OrmLoad(None, f"{owner}.{descriptor.field.attname}", "deferred")
+        return OrmLoad(None, f"{owner}.{descriptor.field.attname}", "deferred", is_access=True)
     related = getattr(descriptor, "related", None)
     field = getattr(descriptor, "field", None)
     name = related.get_accessor_name() if related is not None else getattr(field, "name", None)
     target = getattr(related if related is not None else field, "related_model", None)
-    return OrmLoad(f"{owner}.{name}", entity=getattr(target, "__name__", None)) if name else NO_LOAD
+    if not name:
+        return NO_LOAD
+    return OrmLoad(f"{owner}.{name}", entity=getattr(target, "__name__", None), is_access=True)
 
 
 def _refreshed(frames: list[FrameType]) -> OrmLoad:
     for entry in frames:
         if entry.f_code.co_name == "refresh_from_db":
-            return OrmLoad(None, type(entry.f_locals.get("self")).__name__, "refresh")
+            return OrmLoad(None, type(entry.f_locals.get("self")).__name__, "refresh", is_access=True)
     return NO_LOAD
 
 
@@ -74,16 +76,16 @@ def _managed(frames: list[FrameType]) -> OrmLoad:
     """The relation whose manager made the queryset, or its model; neither where more than one could have."""
     query_set = getattr(sys.modules.get("django.db.models"), "QuerySet", None)
     if query_set is None:
-        return NO_LOAD
+        return UNNAMED
     for entry in frames:
         candidate: Any = entry.f_locals.get("self")
         if issubclass(type(candidate), query_set):
             instance = (getattr(candidate, "_hints", None) or {}).get("instance")
             known = tuple(getattr(candidate, "_known_related_objects", None) or ())
             if instance is None:
-                return OrmLoad(entity=candidate.model.__name__)
+                return OrmLoad(entity=candidate.model.__name__, is_access=True)
             return _relation(instance, known, candidate)
-    return NO_LOAD
+    return UNNAMED
 
 
 def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> OrmLoad:
@@ -97,5 +99,5 @@ def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> OrmLoad:
         and (not known or getattr(relation, "field", None) in known)
     ]
     if len(names) != 1:
-        return NO_LOAD
-    return OrmLoad(f"{type(instance).__name__}.{names[0]}", entity=queryset.model.__name__)
+        return UNNAMED
+    return OrmLoad(f"{type(instance).__name__}.{names[0]}", entity=queryset.model.__name__, is_access=True)

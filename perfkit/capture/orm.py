@@ -9,15 +9,21 @@ from typing import Any, Literal, NamedTuple
 
 
 class OrmLoad(NamedTuple):
-    """What a statement loads, and why the ORM sent it by itself: a relationship, columns of one object."""
+    """What a statement loads, and why the ORM sent it by itself: a relationship, columns of one object.
+
+    `is_access` tells that reading an attribute may have sent it, as any library does that walks over objects.
+    """
 
     relationship: str | None = None
     column: str | None = None
     column_kind: Literal["deferred", "expired", "refresh"] | None = None
     entity: str | None = None
+    is_access: bool = False
 
 
 NO_LOAD = OrmLoad()
+# Reading an attribute may have sent it, and no more is known.
+UNNAMED = OrmLoad(is_access=True)
 # The execution option of statements that the ORM sends by itself.
 _LOAD_OPTIONS = "_sa_orm_load_options"
 
@@ -69,14 +75,14 @@ def _query(context: Any, known: KnownLoads) -> OrmLoad:
 def _relationship_load(path: Any, known: KnownLoads) -> OrmLoad:
     found = known.get(id(path))
     if found is None:
-        found = path, _named(path[-2], path[-1]) if path and len(path) >= 2 else NO_LOAD
+        found = path, _named(path[-2], path[-1]) if path and len(path) >= 2 else UNNAMED
         _remember(known, found)
     return found[1]
 
 
 def _named(owner: Any, attribute: Any) -> OrmLoad:
     name = f"{owner.class_.__name__}.{attribute.key}"
-    return OrmLoad(name, entity=_class_name(getattr(attribute, "mapper", None)))
+    return OrmLoad(name, entity=_class_name(getattr(attribute, "mapper", None)), is_access=True)
 
 
 def _class_name(mapper: Any) -> str | None:
@@ -92,7 +98,8 @@ def _column_load(state: Any, load: Any, compile_options: Any) -> OrmLoad:
     owner = state.class_.__name__
     names = sorted(getattr(compile_options, "_only_load_props", None) or ())
     if getattr(load, "_is_user_refresh", False):
-        return OrmLoad(None, owner, "refresh")
+        return OrmLoad(None, owner, "refresh", is_access=True)
     if state.expired:
-        return OrmLoad(None, owner, "expired")
-    return OrmLoad(None, f"{owner}.{', '.join(names)}" if names else owner, "deferred")
+        return OrmLoad(None, owner, "expired", is_access=True)
+    column = f"{owner}.{', '.join(names)}" if names else owner
+    return OrmLoad(None, column, "deferred", is_access=True)

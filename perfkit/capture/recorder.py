@@ -14,7 +14,6 @@ from perfkit.capture.background import Background
 from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder
-from perfkit.capture.orm import NO_LOAD
 from perfkit.capture.overflow import Overflow
 from perfkit.capture.parameters import ParameterNames, digest, values_in_text
 from perfkit.capture.places import Places
@@ -147,7 +146,7 @@ class Recorder:
         key, values = values_in_text(record.shape_source)
         if values and record.parameters is not None:
             record.parameters = hash((record.parameters, values))
-        is_access = record.load is not NO_LOAD
+        is_access = record.load.is_access
         record.position = self._loops.locate(frame, key, record.serial, is_access=is_access)
 
     def sample(

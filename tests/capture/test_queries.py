@@ -4,6 +4,7 @@ import asyncio
 import functools
 import sqlite3
 import sys
+import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -161,6 +162,27 @@ def test_a_statement_names_the_class_whose_objects_it_loads(engine, statement, e
             session.execute(statement).all()
 
     assert [span.entity for span in recorded(work).spans] == [entity]
+
+
+LIBRARY = """
+def pages(session, statement, number):
+    for _ in range(number):
+        session.scalars(statement).all()
+"""
+
+
+def test_a_library_that_asks_again_and_again_by_itself_is_no_loop_of_the_users(engine):
+    library = {}
+    exec(compile(LIBRARY, f"{sysconfig.get_path('purelib')}/some_library.py", "exec"), library)
+
+    def work():
+        with Session(engine) as session:
+            library["pages"](session, select(Author), 5)
+
+    spans = recorded(work).spans
+
+    assert {span.entity for span in spans} == {"Author"}
+    assert {span.loop_id for span in spans} == {None}
 
 
 def test_eager_loading_in_a_statement_of_its_own_is_none_of_the_programs_queries(engine):
