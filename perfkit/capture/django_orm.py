@@ -16,6 +16,8 @@ from perfkit.capture.orm import NO_LOAD, UNNAMED, OrmLoad
 _MODELS = os.path.join("django", "db", "models") + os.sep  # noqa: PTH118 - compared as text
 _DJANGO = f"{os.sep}django{os.sep}"
 _MAX_FRAMES = 60
+# `values`, `count` and the like do without it.
+_OBJECTS = "ModelIterable.__iter__"
 
 
 def django_load(frame: FrameType) -> OrmLoad:
@@ -62,7 +64,8 @@ def _accessed(descriptor: Any, instance: Any) -> OrmLoad:
     target = getattr(related if related is not None else field, "related_model", None)
     if not name:
         return NO_LOAD
-    return OrmLoad(f"{owner}.{name}", entity=getattr(target, "__name__", None), is_access=True)
+    entity = getattr(target, "__name__", None)
+    return OrmLoad(f"{owner}.{name}", entity=entity, is_access=True, owner_bases=_bases(instance))
 
 
 def _refreshed(frames: list[FrameType]) -> OrmLoad:
@@ -73,7 +76,7 @@ def _refreshed(frames: list[FrameType]) -> OrmLoad:
 
 
 def _managed(frames: list[FrameType]) -> OrmLoad:
-    """The relation whose manager made the queryset, or its model; neither where more than one could have."""
+    """The relation whose manager made the queryset, or its model where it makes objects of that."""
     query_set = getattr(sys.modules.get("django.db.models"), "QuerySet", None)
     if query_set is None:
         return UNNAMED
@@ -83,7 +86,8 @@ def _managed(frames: list[FrameType]) -> OrmLoad:
             instance = (getattr(candidate, "_hints", None) or {}).get("instance")
             known = tuple(getattr(candidate, "_known_related_objects", None) or ())
             if instance is None:
-                return OrmLoad(entity=candidate.model.__name__, is_access=True)
+                makes_objects = any(entry.f_code.co_qualname == _OBJECTS for entry in frames)
+                return OrmLoad(entity=candidate.model.__name__ if makes_objects else None, is_access=True)
             return _relation(instance, known, candidate)
     return UNNAMED
 
@@ -100,4 +104,14 @@ def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> OrmLoad:
     ]
     if len(names) != 1:
         return UNNAMED
-    return OrmLoad(f"{type(instance).__name__}.{names[0]}", entity=queryset.model.__name__, is_access=True)
+    return OrmLoad(
+        f"{type(instance).__name__}.{names[0]}",
+        entity=queryset.model.__name__,
+        is_access=True,
+        owner_bases=_bases(instance),
+    )
+
+
+def _bases(instance: Any) -> tuple[str, ...]:
+    options = getattr(instance, "_meta", None)
+    return tuple(model.__name__ for model in options.get_parent_list()) if options else ()

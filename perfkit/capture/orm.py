@@ -19,17 +19,18 @@ class OrmLoad(NamedTuple):
     column_kind: Literal["deferred", "expired", "refresh"] | None = None
     entity: str | None = None
     is_access: bool = False
+    owner_bases: tuple[str, ...] = ()
 
 
 NO_LOAD = OrmLoad()
 # Reading an attribute may have sent it, and no more is known.
 UNNAMED = OrmLoad(is_access=True)
-# The execution option of statements that the ORM sends by itself.
+# An execution option of statements that the ORM changes: all that it sends by itself, and some queries.
 _LOAD_OPTIONS = "_sa_orm_load_options"
 
 
 _MAX_KNOWN = 1_000
-# By the address of the path or mapper, which is kept with it so that no other gets that address.
+# By the path's address, which is kept with it so that no other path gets that address.
 KnownLoads = dict[int, tuple[Any, OrmLoad]]
 
 
@@ -42,13 +43,13 @@ def orm_load(context: Any, known: KnownLoads | None = None) -> OrmLoad:
 
     Returns:
         `Class.attribute` of a lazy (or immediate) load of a relationship, or of the columns that one object
-        lacked; of every other statement the class whose objects it loads, where it is one, and nothing of
-        eager loading by subquery or IN.
+        lacked; of every other statement the classes whose objects it asks for, and nothing of eager loading
+        by subquery or IN.
     """
     known = {} if known is None else known
     load = context.execution_options.get(_LOAD_OPTIONS)
     if load is None:
-        return _query(context, known)
+        return _query(context)
     compile_options = getattr(getattr(context, "invoked_statement", None), "_compile_options", None)
     path = getattr(compile_options, "_current_path", None)
     if getattr(load, "_lazy_loaded_from", None) is not None:
@@ -56,42 +57,46 @@ def orm_load(context: Any, known: KnownLoads | None = None) -> OrmLoad:
     state = getattr(load, "_refresh_state", None)
     if state is not None:
         return _column_load(state, load, compile_options)
-    return NO_LOAD if path else _query(context, known)
+    return NO_LOAD if path else _query(context)
 
 
-def _query(context: Any, known: KnownLoads) -> OrmLoad:
-    """A query of the program's own, by the one class that it asks for."""
+def _query(context: Any) -> OrmLoad:
+    """A query of the program's own, by the classes that it asks for."""
     entities = getattr(getattr(context.compiled, "compile_state", None), "_entities", None)
-    if not entities or len(entities) != 1 or not getattr(entities[0], "supports_single_entity", False):
+    if not entities:
         return NO_LOAD
-    mapper = getattr(entities[0], "mapper", None)
-    found = known.get(id(mapper))
-    if found is None:
-        found = mapper, OrmLoad(entity=_class_name(mapper))
-        _remember(known, found)
-    return found[1]
+    names = [_entity(entity) for entity in entities if getattr(entity, "supports_single_entity", False)]
+    return OrmLoad(entity=", ".join(filter(None, names)) or None) if names else NO_LOAD
+
+
+def _entity(entity: Any) -> str | None:
+    name = _class_name(getattr(entity, "mapper", None))
+    return f"aliased({name})" if name and getattr(entity, "is_aliased_class", False) else name
 
 
 def _relationship_load(path: Any, known: KnownLoads) -> OrmLoad:
     found = known.get(id(path))
     if found is None:
         found = path, _named(path[-2], path[-1]) if path and len(path) >= 2 else UNNAMED
-        _remember(known, found)
+        if len(known) < _MAX_KNOWN:
+            known[id(path)] = found
     return found[1]
 
 
 def _named(owner: Any, attribute: Any) -> OrmLoad:
-    name = f"{owner.class_.__name__}.{attribute.key}"
-    return OrmLoad(name, entity=_class_name(getattr(attribute, "mapper", None)), is_access=True)
+    mapper = getattr(owner, "mapper", owner)
+    lineage = mapper.iterate_to_root() if hasattr(mapper, "iterate_to_root") else ()
+    bases = (_class_name(base) for base in lineage if base is not mapper)
+    return OrmLoad(
+        f"{owner.class_.__name__}.{attribute.key}",
+        entity=_class_name(getattr(attribute, "mapper", None)),
+        is_access=True,
+        owner_bases=tuple(filter(None, bases)),
+    )
 
 
 def _class_name(mapper: Any) -> str | None:
     return getattr(getattr(mapper, "class_", None), "__name__", None)
-
-
-def _remember(known: KnownLoads, found: tuple[Any, OrmLoad]) -> None:
-    if len(known) < _MAX_KNOWN:
-        known[id(found[0])] = found
 
 
 def _column_load(state: Any, load: Any, compile_options: Any) -> OrmLoad:

@@ -263,6 +263,7 @@ class Recorder:
             loop_id=loop_id,
             relationship=record.load.relationship,
             entity=record.load.entity,
+            owner_bases=record.load.owner_bases,
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,

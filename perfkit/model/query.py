@@ -18,8 +18,9 @@ class QuerySpan:
     rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot
     be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
     where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
-    `loop_site` is that loop's line. `entity` is the class of the ORM whose objects it loads, where it is
-    one; `relationship` is the attribute whose access sent the statement, for example `User.posts`;
+    `loop_site` is that loop's line. `entity` names the classes of the ORM whose objects it loads, such as
+    `User`, or `User, aliased(Post)`; `relationship` is the attribute whose access sent the statement, for
+    example `User.posts`, and `owner_bases` are the mapped classes that its owner inherits from;
     `column_load` names the columns that a single object was loaded again for, and `column_load_kind` why.
     `batch_size` is the number of parameter sets of an `executemany`. Statements with the same
     `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
@@ -57,6 +58,7 @@ class QuerySpan:
     parameters: tuple[str, ...] | None = None
     returned_bytes: int | None = None
     entity: str | None = None
+    owner_bases: tuple[str, ...] = ()
 
     @property
     def end_ms(self) -> float:

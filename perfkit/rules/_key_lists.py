@@ -3,9 +3,9 @@
 import re
 
 from perfkit.model.query import QuerySpan
+from perfkit.rules._statements import has_join
 
 _AND_MORE = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
-_JOIN = re.compile(r"\bJOIN\b", re.IGNORECASE)
 
 
 # Of drivers without an ORM: the condition, and what to bind.
@@ -62,4 +62,5 @@ def _attribute(column: str) -> str:
 
 
 def _model(span: QuerySpan) -> str:
-    return span.entity if span.entity and not _JOIN.search(span.query_text) else "Model"
+    is_one = span.entity and span.entity.isidentifier() and not has_join(span)
+    return span.entity if span.entity and is_one else "Model"

@@ -1,95 +1,140 @@
 """Which statements gave a loop the rows that it walks over."""
 
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._eager_loading import owner_of
-from perfkit.rules._groups import spans_of
-from perfkit.rules._statements import is_read
+from perfkit.rules._eager_loading import loads_owner_of
+from perfkit.rules._groups import by_shape_and_line
+from perfkit.rules._statements import has_join, has_key_list, is_read
 
-# Loops in loops, and shapes that one loop sends before the loop in it begins; nobody writes more, and each
-# is looked for in the whole block.
-_MOST_LOOPS = _MOST_IN_ONE_LOOP = 5
+# Loops in loops; nobody writes more.
+_MOST_LOOPS = 5
 
 
-def sources_of(trace: Trace, members: list[Member], rows: int) -> tuple[QuerySpan, ...]:
-    """The 1 of N+1: the last statement before a loop that returned so many rows, or may have.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A statement whose rows a loop walks over: one, or `count` of its kind that together returned `rows`.
 
-    In nested loops, it is the statements of the loop outside that together returned so many. A source that
-    loads a relationship has a source itself, which comes before it.
-
-    Args:
-        trace: the block.
-        members: the statements of the loop.
-        rows: how many rows the loop walks over, at least.
-
-    Returns:
-        One statement of each, outermost first; none where no statement of the block can be it.
+    `is_around` tells that another loop sends them, and that the loop in question is inside it.
     """
-    found: list[QuerySpan] = []
-    while len(found) < _MOST_LOOPS:
-        source = _source_of(trace, members, rows)
-        if source is None:
-            break
-        found.insert(0, source)
-        if not source.relationship:
-            break
-        members = like(source, trace)
-        rows = len(members)
-    return tuple(found)
+
+    span: QuerySpan
+    count: int
+    rows: int | None
+    is_around: bool = False
 
 
-def _source_of(trace: Trace, members: list[Member], rows: int) -> QuerySpan | None:
-    """For a relationship best the statement that loads its owners; else any that may have led here."""
-    owner = owner_of(members[0][1])
-    found = _nearest(trace, members, rows, owner) if owner else None
-    return found or _nearest(trace, members, rows)
+_Find = Callable[[list[Member], list[Member], int], Source | None]
 
 
-def _nearest(trace: Trace, members: list[Member], rows: int, owner: str = "") -> QuerySpan | None:
-    shapes = {span.fingerprint for span in spans_of(members)}
-    in_loops: set[tuple[str, int]] = set()
-    for span in reversed((trace.queries or ())[: members[0][0]]):
-        if span.fingerprint in shapes or not is_read(span) or (owner and span.entity != owner):
-            continue
+class Sources:
+    """Looks for the sources of the loops of one block."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._kinds = list(by_shape_and_line(trace, is_read))
+        self._tells_entities = any(kind[0][1].entity for kind in self._kinds)
+
+    def of(self, members: list[Member], rows: int, own: Iterable[Member] = ()) -> tuple[Source, ...]:
+        """The 1 of N+1. A source that loads a relationship has a source itself, which comes before it.
+
+        Args:
+            members: the statements of a loop, of one shape and line.
+            rows: how many rows the loop walks over, at least; more than members where not all are kept.
+            own: all statements of that loop, where there are others, which are no sources.
+
+        Returns:
+            Outermost first; none where no statement of the block can be it.
+        """
+        found: list[Source] = []
+        kinds = {_kind(span) for _, span in (*members[:1], *own)}
+        while len(found) < _MOST_LOOPS:
+            source = self._source_of(members, rows, kinds)
+            if source is None:
+                break
+            found.insert(0, source)
+            if not source.span.relationship:
+                break
+            kinds.add(_kind(source.span))
+            members = next(kind for kind in self._kinds if _kind(kind[0][1]) == _kind(source.span))
+            rows = len(members)
+        return tuple(found)
+
+    def _source_of(
+        self, members: list[Member], rows: int, own: set[tuple[str, CodeLocation | None]]
+    ) -> Source | None:
+        inner, first = members[0][1], members[0][0]
+        earlier = [k for k in self._kinds if k[0][0] < first and _kind(k[0][1]) not in own]
+        earlier.sort(key=lambda kind: kind[_number_before(kind, first) - 1][0], reverse=True)
+        if not inner.relationship:
+            elsewhere = [kind for kind in earlier if kind[0][1].loop_site != inner.loop_site]
+            return _first(_around, elsewhere, members, rows) or _first(_alone, earlier, members, rows)
+        owners = [kind for kind in earlier if loads_owner_of(inner, kind[0][1])]
+        for find in (_around, _alone, _in_an_earlier_loop):
+            source = _first(find, owners, members, rows)
+            if source is not None:
+                return source
+        if not self._tells_entities:  # a trace that an older perfkit has saved
+            return _first(_alone, earlier, members, rows)
+        behind = [kind for kind in earlier if kind[0][1].entity and self._loads_more(kind[0][1])]
+        return _first(_alone, behind, members, rows)
+
+    def _loads_more(self, span: QuerySpan) -> bool:
+        """Whether other objects may come with those that it asks for: by a join, or by a second statement."""
+        others = (kind[0][1] for kind in self._kinds if kind[0][1].call_site == span.call_site)
+        return has_join(span) or any(other.entity is None and has_key_list(other) for other in others)
+
+
+def cause_of(sources: tuple[Source, ...]) -> CodeLocation | None:
+    """Where the fix belongs: a line that reads an attribute takes no option."""
+    return None if not sources or sources[0].span.relationship else sources[0].span.call_site
+
+
+def around_loop(sources: tuple[Source, ...]) -> CodeLocation | None:
+    """The loop around another one that sends statements of its own for what that walks over."""
+    return sources[-1].span.loop_site if sources and sources[-1].is_around else None
+
+
+def _kind(span: QuerySpan) -> tuple[str, CodeLocation | None]:
+    return span.fingerprint, span.call_site
+
+
+def _first(find: _Find, kinds: list[list[Member]], members: list[Member], rows: int) -> Source | None:
+    return next((source for kind in kinds if (source := find(kind, members, rows))), None)
+
+
+def _alone(kind: list[Member], members: list[Member], rows: int) -> Source | None:
+    """The last statement before the loop that returned so many rows, or may have."""
+    for _, span in reversed(kind[: _number_before(kind, members[0][0])]):
         if span.returned_rows is None or span.returned_rows >= rows:
-            return span
-        place = (span.fingerprint, id(span.call_site))
-        if span.loop_id is None or place in in_loops or len(in_loops) >= _MOST_IN_ONE_LOOP:
-            continue
-        in_loops.add(place)
-        if (owner or _may_feed(span, members[0][1])) and _returned(span, trace, members[-1][0]) >= rows:
-            return span
+            return Source(span, 1, span.returned_rows)
     return None
 
 
-def _may_feed(source: QuerySpan, inner: QuerySpan) -> bool:
-    return not inner.relationship and source.loop_site != inner.loop_site
-
-
-def _returned(source: QuerySpan, trace: Trace, before: int) -> int:
-    return sum(span.returned_rows or 0 for index, span in like(source, trace) if index < before)
-
-
-def like(source: QuerySpan, trace: Trace) -> list[Member]:
-    """All statements of its shape from its line."""
-    return [
-        (index, span)
-        for index, span in enumerate(trace.queries or ())
-        if span.fingerprint == source.fingerprint and span.call_site == source.call_site
-    ]
-
-
-def around_loop(trace: Trace, members: list[Member], sources: tuple[QuerySpan, ...]) -> CodeLocation | None:
-    """The loop around that of these statements, which sends the statements whose rows it walks over.
-
-    Args:
-        trace: the block.
-        members: the statements of the inner loop.
-        sources: what `sources_of` found for them.
-    """
-    if not sources or sources[-1].loop_site == members[0][1].loop_site:
+def _around(kind: list[Member], members: list[Member], _: int) -> Source | None:
+    """Statements between those of the loop: it begins anew after each of them."""
+    last = members[-1][0]
+    until = _number_before(kind, last)
+    if until == _number_before(kind, members[0][0]):
         return None
-    first, last = members[0][0], members[-1][0]
-    is_nested = any(first < index < last for index, _ in like(sources[-1], trace))
-    return sources[-1].loop_site if is_nested else None
+    return _together(kind[:until], len(members), is_around=True)
+
+
+def _in_an_earlier_loop(kind: list[Member], members: list[Member], _: int) -> Source | None:
+    return _together(kind[: _number_before(kind, members[0][0])], len(members))
+
+
+def _together(kind: list[Member], rows: int, *, is_around: bool = False) -> Source | None:
+    spans = [span for _, span in kind if span.loop_id is not None and span.status == "ok"]
+    if not spans:
+        return None
+    known = [span.returned_rows for span in spans if span.returned_rows is not None]
+    total = sum(known) if len(known) == len(spans) else None
+    return Source(spans[0], len(spans), total, is_around) if total is None or total >= rows else None
+
+
+def _number_before(kind: list[Member], index: int) -> int:
+    return bisect_left(kind, index, key=lambda member: member[0])

@@ -32,6 +32,7 @@ _EQUAL_COLUMN = re.compile(r"(?:([\w.\"]+)\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*([\w.\
 _CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
 _COUNT = _Pattern(r"^\s*SELECT\s+count\s*\(")
 _LIMIT = _Pattern(r"\bLIMIT\b")
+_JOIN = _Pattern(r"\bJOIN\b")
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
 _HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
@@ -121,3 +122,8 @@ def is_count(span: QuerySpan) -> bool:
 def has_limit(span: QuerySpan) -> bool:
     """Whether it asks for so many rows at most."""
     return _LIMIT.found(span.query_text)
+
+
+def has_join(span: QuerySpan) -> bool:
+    """Whether it joins tables by that word."""
+    return _JOIN.found(span.query_text)

@@ -36,9 +36,10 @@ from collections.abc import Iterator
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
+from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._eager_loading import eager_loading
+from perfkit.rules._eager_loading import eager_loading, first_load
 from perfkit.rules._groups import (
     MAX_SHAPES,
     MIN_ROUNDS,
@@ -49,7 +50,7 @@ from perfkit.rules._groups import (
 )
 from perfkit.rules._key_lists import ask_for_all
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._sources import around_loop, sources_of
+from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import is_count, key_column
 
 
@@ -71,16 +72,18 @@ def m_plus_n(
     loops = loops_of_several_shapes(
         trace, min_rounds=min_rounds, min_shapes=min_shapes, max_shapes=max_shapes
     )
+    sources = Sources(trace)
     for members in loops:
-        yield _finding(trace, members)
+        yield _finding(trace, members, sources)
 
 
-def _finding(trace: Trace, members: list[Member]) -> Finding:
+def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     spans = spans_of(members)
     shapes = _one_of_each(spans)
     counts = [all_sent(trace, _like(shape, members)).count for shape in shapes]
-    sent, rows = all_sent(trace, members), max(counts)
-    sources = sources_of(trace, members, rows)
+    sent = all_sent(trace, members)
+    first = first_load([shape for shape in shapes if shape.relationship] or shapes)
+    sources = known.of(_like(first, members), max(counts), members)
     needed = len(shapes)
     saved = sent.count - needed
     saving_ms = sent.busy_ms * saved / sent.count
@@ -99,8 +102,8 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
         location=spans[0].call_site,
         loop=spans[0].loop_site,
-        outer_loop=around_loop(trace, members, sources),
-        cause=sources[0].call_site if sources else None,
+        outer_loop=around_loop(sources),
+        cause=cause_of(sources),
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=saved,
@@ -109,8 +112,11 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
 
 
 def _one_of_each(spans: tuple[QuerySpan, ...]) -> list[QuerySpan]:
-    """The first statement of each shape and line."""
-    return list({(span.fingerprint, span.call_site): span for span in reversed(spans)}.values())[::-1]
+    """The first statement of each shape and line, in the order in which they came first."""
+    found: dict[tuple[str, CodeLocation | None], QuerySpan] = {}
+    for span in spans:
+        found.setdefault((span.fingerprint, span.call_site), span)
+    return list(found.values())
 
 
 def _like(shape: QuerySpan, members: list[Member]) -> list[Member]:
@@ -126,11 +132,12 @@ def _purpose(shape: QuerySpan) -> str:
     return f"{what}{at}"
 
 
-def _advice(shapes: list[QuerySpan], sources: tuple[QuerySpan, ...]) -> str:
+def _advice(shapes: list[QuerySpan], sources: tuple[Source, ...]) -> str:
     lazy = [shape for shape in shapes if shape.relationship]
     parts = []
     if lazy:
-        parts.append(f"Load them together with the objects of the loop: {eager_loading(lazy, sources)}")
+        what = eager_loading(lazy, [source.span for source in sources])
+        parts.append(f"Load them together with the objects of the loop: {what}")
     others = [shape for shape in shapes if not shape.relationship]
     parts.extend(_lookups([ask_for_all(shape, column) for shape in others if (column := key_column(shape))]))
     if not parts:

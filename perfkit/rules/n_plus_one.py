@@ -37,7 +37,7 @@ from typing import Any
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.large_blocks import all_sent
+from perfkit.model.large_blocks import all_sent, kept_part
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
@@ -52,7 +52,7 @@ from perfkit.rules._groups import (
 )
 from perfkit.rules._key_lists import ask_for_all, count_for_all
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._sources import around_loop, like, sources_of
+from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
     is_count,
     is_row_lookup_in_loop,
@@ -67,22 +67,23 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
     """
+    sources = Sources(trace)
     shared = {index for members in loops_of_several_shapes(trace) for index in indexes_of(members)}
     for members in by_shape_and_line(trace, is_row_lookup_in_loop):
         own = [member for member in members if member[0] not in shared]
         if len(own) >= min_repeats and have_different_parameters(own):
-            yield _finding(trace, own)
+            yield _finding(trace, own, sources)
 
 
-def _finding(trace: Trace, members: list[Member]) -> Finding:
+def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     spans = spans_of(members)
     first = spans[0]
     sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
-    sources = sources_of(trace, members, sent.count)
+    sources = known.of(members, sent.count)
     saving_ms = sent.busy_ms * (sent.count - 1) / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
-    around = around_loop(trace, members, sources)
+    around = around_loop(sources)
     sender = "a loop in a loop" if around else "a loop"
     if _calls_itself(first):
         sender = "a function that calls itself"
@@ -97,15 +98,15 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         location=first.call_site,
         loop=loop_site,
         outer_loop=around,
-        cause=sources[0].call_site if sources else None,
+        cause=cause_of(sources),
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=sent.count - 1,
-        evidence=(_evidence(trace, sent.count, spans, sources, is_nested=around is not None),),
+        evidence=(_evidence(trace, sent.count, spans, sources),),
     )
 
 
-def _advice(first: QuerySpan, sources: tuple[QuerySpan, ...]) -> str:
+def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
     if first.relationship:
         return _load_together(first, sources)
     column = key_column(first)
@@ -125,8 +126,8 @@ def _advice(first: QuerySpan, sources: tuple[QuerySpan, ...]) -> str:
     return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
 
 
-def _load_together(first: QuerySpan, sources: tuple[QuerySpan, ...]) -> str:
-    what = eager_loading([first], sources, is_recursive=_calls_itself(first))
+def _load_together(first: QuerySpan, sources: tuple[Source, ...]) -> str:
+    what = eager_loading([first], [source.span for source in sources], is_recursive=_calls_itself(first))
     return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
 
 
@@ -155,26 +156,20 @@ def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     )
 
 
-def _evidence(
-    trace: Trace,
-    count: int,
-    spans: tuple[QuerySpan, ...],
-    sources: tuple[QuerySpan, ...],
-    *,
-    is_nested: bool,
-) -> str:
+def _evidence(trace: Trace, count: int, spans: tuple[QuerySpan, ...], sources: tuple[Source, ...]) -> str:
     sets = {span.parameter_fingerprint for span in spans}
     first = f" among the first {len(spans):,}" if len(spans) < count else ""
     text = f"{count:,} statements of one shape, {counted(len(sets), 'different parameter set')}{first}"
     if not sources:
         return f"{text}; no earlier statement of this block feeds the loop"
-    feeding = spans_of(like(sources[-1], trace)) if is_nested else sources[-1:]
-    returned = [span.returned_rows for span in feeding]
-    known = counted(sum(rows or 0 for rows in returned), "row")
-    rows = "an unknown number of rows" if None in returned else known
-    if is_nested:
-        return f"{text}; the {len(feeding):,} statements of the loop around it returned {rows}"
-    return f"{text}; the statement before the loop returned {rows}"
+    source = sources[-1]
+    rows = "an unknown number of rows" if source.rows is None else counted(source.rows, "row")
+    feeding = "the statement before the loop"
+    if source.is_around:
+        feeding = f"the {source.count:,} statements of the loop around it"
+    elif source.count > 1:
+        feeding = f"the {source.count:,} statements of an earlier loop"
+    return f"{text}; {feeding} returned {rows}{kept_part(trace) if source.count > 1 else ''}"
 
 
 _USERS = query(

@@ -146,10 +146,10 @@ def test_a_lazy_load_names_its_relationship_the_helper_and_the_loop(engine):
 
 ENTITIES = {
     "objects": (select(Author), "Author"),
-    "objects by an alias": (select(aliased(Book)), "Book"),
+    "objects by an alias": (select(aliased(Book)), "aliased(Book)"),
     "a column": (select(Author.id), None),
-    "objects of two classes": (select(Author, Book).join(Author.books), None),
-    "objects and a number": (select(Author, func.count()).group_by(Author.id), None),
+    "objects of two classes": (select(Author, Book).join(Author.books), "Author, Book"),
+    "objects and a number": (select(Author, func.count()).group_by(Author.id), "Author"),
     "a table": (select(Author.__table__), None),
     "text": (text("SELECT * FROM authors"), None),
 }
