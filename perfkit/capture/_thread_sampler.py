@@ -89,12 +89,14 @@ class ThreadSampler:
     def stop(self) -> None:
         """End the sampler's thread and let the frames go."""
         self._is_ending = True
+        self._has_begun.set()  # the start may have been interrupted
         end_s, end_run_s = time.perf_counter(), 0.0
         if self._ticks is not None and self._clock is not None:
             end_run_s = self._clock.now_s()
             self._ran_s += end_run_s
             self._ticks.stop()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if self._clock is not None:
             self._clock.close()
             if self._last_wall_s < end_s:

@@ -41,7 +41,7 @@ class Patches:
     """The methods that one block watches. A wrapper must pass calls on once its block is over."""
 
     def __init__(self) -> None:
-        self._own: dict[_Key, _Site] = {}
+        self._own: list[tuple[_Key, _Site]] = []
 
     def replace(self, owner: Any, name: str, wrap: Wrap) -> None:
         """Put a wrapper around a method.
@@ -58,15 +58,15 @@ class Patches:
             site = _sites.get(key)
             if site is None or not site.is_ours():
                 site = _sites[key] = _Site(owner, name)
+            self._own.append((key, site))
             site.layers.append((self, wrap))
             site.rebuild()
-            self._own[key] = site
 
     def restore(self) -> None:
         """Take all wrappers of this block away, those of other blocks stay. Idempotent."""
         with _lock:
             while self._own:
-                key, site = self._own.popitem()
+                key, site = self._own.pop()
                 site.layers = [layer for layer in site.layers if layer[0] is not self]
                 site.rebuild()
                 if not site.layers and _sites.get(key) is site:

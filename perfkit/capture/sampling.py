@@ -62,8 +62,13 @@ class SamplingCollector:
         self._result = None
         if self._timer is not None:
             self._timer.start()
-        self._sampler = ThreadSampler(asking_frame(sys._getframe()))
-        self._sampler.start()
+        try:
+            self._sampler = ThreadSampler(asking_frame(sys._getframe()))
+            self._sampler.start()
+        except BaseException:  # no thread can be started, or it was interrupted
+            self.halt()
+            self._halted = None
+            raise
         self._start_cpu_s, self._start_s = time.thread_time(), time.perf_counter()
 
     def add(self, function: object) -> None:
@@ -78,9 +83,9 @@ class SamplingCollector:
         sampler, self._sampler = self._sampler, None
         if sampler is not None:
             sampler.stop()
-            if self._timer is not None:
-                self._timer.stop()
             self._halted = (sampler, wall_s, cpu_s)
+        if self._timer is not None:
+            self._timer.stop()
 
     def stop(self) -> CpuProfile:
         """End the sampling unless `halt` did, and put the profile together.

@@ -183,7 +183,7 @@ def _said_of(what: str, function: object = None) -> Iterator[None]:
         yield
     except Exception as error:
         if function is not None:
-            name = getattr(function, "__name__", repr(function))
+            name = getattr(function, "__name__", type(function).__name__)
             what = f"{name}(), {what}, raised this in its first run"
         error.add_note(f"perfkit: {what}; nothing was compared.")
         raise

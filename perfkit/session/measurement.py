@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -176,16 +177,17 @@ class Measurement:
 
     def _stop_collectors(self) -> None:
         if self._cpu is not None:
-            self._cpu.halt()  # putting the profile together, below, must not count as the block's memory
+            # Putting the profile together, below, must not count as the block's memory.
+            self._stop_one(self._cpu, self._cpu.halt)
         for collector in (self._memory, self._cpu, self._queries, self._auto):
-            if collector in self._running:
+            if collector is not None and collector in self._running:
                 self._running.remove(collector)
-                self._stopped[collector] = self._stop_one(collector)
+                since = {"since": self._start} if collector is self._queries else {}
+                self._stopped[collector] = self._stop_one(collector, partial(collector.stop, **since))
 
-    def _stop_one(self, collector: Any) -> Any:
+    def _stop_one(self, collector: object, stop: Callable[[], Any]) -> Any:
         try:
-            since = {"since": self._start} if collector is self._queries else {}
-            return collector.stop(**since)
+            return stop()
         except Exception as error:
             part = type(collector).__name__.removesuffix("Collector").lower()
             self._notes.append(f"The {part} part was lost: {type(error).__name__} in perfkit. {error}")

@@ -53,7 +53,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 def tenth(values: Sequence[float]) -> float:
     """The 10th percentile: what the machine does when nobody disturbs it."""
-    return quantiles(values, n=10)[0] if len(values) >= 2 else values[0]
+    return quantiles(values, n=10, method="inclusive")[0] if len(values) >= 2 else values[0]
 
 
 def verdict(is_met: bool) -> str:
