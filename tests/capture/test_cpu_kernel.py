@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.interpreters import VERSIONS, environment
+from tests.interpreters import EACH_VERSION, environment
 from tests.waiting import WAIT_S
 
 REPOSITORY = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ class Kernel:
         self.manager.cleanup_resources()
 
 
-@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"Python {version}")
+@pytest.fixture(scope="module", params=EACH_VERSION)
 def kernel(request, tmp_path_factory):
     if request.param == f"{sys.version_info.major}.{sys.version_info.minor}":
         python = sys.executable
