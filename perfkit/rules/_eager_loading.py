@@ -3,21 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from perfkit.model.query import QuerySpan
+from perfkit.rules._orm_classes import entities, has_alias, loads_owner_of, owner_of
+from perfkit.rules._sources import Source
 from perfkit.rules._statements import has_limit, loads_collection
 
 # Lazy loads that hang on each other, outermost first: User.posts, Post.tag.
 _Chain = tuple[QuerySpan, ...]
-_ALIAS = "aliased("
-
-
-def owner_of(load: QuerySpan) -> str:
-    """The class whose attribute a lazy load reads."""
-    return (load.relationship or "").partition(".")[0]
-
-
-def loads_owner_of(load: QuerySpan, source: QuerySpan) -> bool:
-    """Whether a statement loads objects of the class whose attribute is read, or of a base of it."""
-    return bool(load.relationship) and not {owner_of(load), *load.owner_bases}.isdisjoint(_entities(source))
 
 
 def first_load(loads: Sequence[QuerySpan]) -> QuerySpan:
@@ -31,7 +22,7 @@ def first_load(loads: Sequence[QuerySpan]) -> QuerySpan:
 
 
 def eager_loading(
-    loads: Sequence[QuerySpan], sources: Sequence[QuerySpan], *, is_recursive: bool = False
+    loads: Sequence[QuerySpan], sources: Sequence[Source], *, is_recursive: bool = False
 ) -> str:
     """What to add, where, and the code to paste.
 
@@ -45,68 +36,60 @@ def eager_loading(
     chains, strays = _chains(loads, owner_of(first))
     chains = [(*links, *chain) for chain in chains]
     root = sources[-len(links) - 1] if len(sources) > len(links) else None
-    owner = owner_of(chains[0][0])
-    is_behind = root is not None and root.entity is not None and not loads_owner_of(chains[0][0], root)
-    # The statement may load other objects, and the owners behind those, or objects of a base class.
-    entity = _entity_of(root, chains[0][0]) or owner
+    at = f" at {root.span.call_site.label}" if root and root.span.call_site else ""
     if first.driver == "django":
         what = "this to the query set"
-        lines = [f"{entity}.objects.{_django_calls(chains, '…__' if is_behind else '')}"]
+        lines = [f"{owner_of(chains[0][0])}.objects.{_django_calls(chains)}"]
     else:
         what = "this option to the statement"
-        lines = _sqlalchemy_options(entity, chains, "…." if is_behind else "", is_recursive=is_recursive)
-        if not (is_recursive or (root and root.entity)):
-            option = _chain_of_options(chains[0])
-            lines.append(
-                f"# behind the option of the relationship that loads {owner}, if one does: .{option}"
-            )
-        if root and not is_behind and any(name.startswith(_ALIAS) for name in _names(root)):
-            lines.append(f"# the statement reads an alias: write its name in the place of {entity}")
-    if is_behind:
-        lines.append(f"# the dots: the relationships that lead from {entity} to {owner}")
+        lines = _sqlalchemy_options(chains, root, is_recursive=is_recursive)
     if strays:
         lines.append(f"# chain {', '.join(strays)} behind the option that loads its owner")
-    at = f" at {root.call_site.label}" if root and root.call_site else ""
     return "\n".join([f"add {what}{at}.", *lines])
 
 
-def _names(source: QuerySpan) -> list[str]:
-    return (source.entity or "").split(", ")
+def _sqlalchemy_options(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool) -> list[str]:
+    first = chains[0][0]
+    owner, way = owner_of(first), root.way if root else ()
+    known = entities(root.span) if root else []
+    entity = next((name for name in (owner, *first.owner_bases) if name in known), (*known, owner)[0])
+    strategies = {_strategy(load) for chain in chains for load in chain}
+    depth = ", recursion_depth=-1" if is_recursive and strategies == {"selectinload"} else ""
+    before = [f"{'joinedload' if root and root.way_by_join else 'selectinload'}({hop})" for hop in way]
+    # An inherited attribute is asked for by the heir's name; to have one of an heir, the heir must be loaded.
+    heir = entity if not way and root and owner in root.span.entity_bases else owner
+    options = [".".join([*before, *_options(chain, depth, heir)]) for chain in chains]
+    if not way and entity in first.owner_bases:
+        options.insert(0, f"selectin_polymorphic({entity}, [{owner}])")
+    names = sorted({option.partition("(")[0] for chain in options for option in chain.split(").")})
+    lines = [
+        f"from sqlalchemy.orm import {', '.join(names)}",
+        f"select({entity}).options({', '.join(options)})",
+    ]
+    if root is None and not is_recursive:
+        lines.append(
+            f"# behind the option of the relationship that loads {owner}, if one does: .{options[0]}"
+        )
+    if root and has_alias(root.span):
+        lines.append(f"# the statement reads an alias: write its name in the place of {entity}")
+    return lines
 
 
-def _entities(source: QuerySpan) -> set[str]:
-    return {name.removeprefix(_ALIAS).rstrip(")") for name in _names(source)}
+def _options(chain: _Chain, depth: str, heir: str) -> list[str]:
+    names = [load.relationship or "" for load in chain]
+    names[0] = f"{heir}.{names[0].partition('.')[2]}"
+    return [f"{_strategy(load)}({name}{depth})" for load, name in zip(chain, names, strict=True)]
 
 
-def _entity_of(root: QuerySpan | None, load: QuerySpan) -> str | None:
-    """The class that the statement asks for: of several the owner of the load, or a base of it."""
-    if root is None or root.entity is None:
-        return None
-    names = _entities(root)
-    wanted = (name for name in (owner_of(load), *load.owner_bases) if name in names)
-    return next(wanted, sorted(names)[0])
-
-
-def _sqlalchemy_options(entity: str, chains: Sequence[_Chain], way: str, *, is_recursive: bool) -> list[str]:
-    names = sorted({_strategy(load) for chain in chains for load in chain})
-    depth = ", recursion_depth=-1" if is_recursive and names == ["selectinload"] else ""
-    options = ", ".join(way + _chain_of_options(chain, depth) for chain in chains)
-    return [f"from sqlalchemy.orm import {', '.join(names)}", f"select({entity}).options({options})"]
-
-
-def _links_to(load: QuerySpan, sources: Sequence[QuerySpan]) -> _Chain:
+def _links_to(load: QuerySpan, sources: Sequence[Source]) -> _Chain:
     """Those of the sources that lead to the owner of a load, each by a relationship to the next."""
     found: _Chain = ()
     for source in reversed(sources):
-        if not source.relationship or not loads_owner_of(load, source):
+        if not source.span.relationship or not loads_owner_of(load, source.span):
             break
-        found = (source, *found)
-        load = source
+        found = (source.span, *found)
+        load = source.span
     return found
-
-
-def _chain_of_options(chain: _Chain, depth: str = "") -> str:
-    return ".".join(f"{_strategy(load)}({load.relationship}{depth})" for load in chain)
 
 
 def _strategy(load: QuerySpan) -> str:
@@ -114,13 +97,13 @@ def _strategy(load: QuerySpan) -> str:
     return "selectinload" if loads_collection(load) else "joinedload"
 
 
-def _django_calls(chains: Sequence[_Chain], way: str) -> str:
+def _django_calls(chains: Sequence[_Chain]) -> str:
     """Django reads a single object with a LIMIT, to tell that there is no second; a collection without."""
     calls: dict[str, list[str]] = {}
     for chain in chains:
         method = "select_related" if all(has_limit(load) for load in chain) else "prefetch_related"
         path = "__".join((load.relationship or "").rpartition(".")[2] for load in chain)
-        calls.setdefault(method, []).append(f'"{way}{path}"')
+        calls.setdefault(method, []).append(f'"{path}"')
     return ".".join(f"{method}({', '.join(paths)})" for method, paths in calls.items())
 
 

@@ -136,7 +136,7 @@ def _advice(shapes: list[QuerySpan], sources: tuple[Source, ...]) -> str:
     lazy = [shape for shape in shapes if shape.relationship]
     parts = []
     if lazy:
-        what = eager_loading(lazy, [source.span for source in sources])
+        what = eager_loading(lazy, sources)
         parts.append(f"Load them together with the objects of the loop: {what}")
     others = [shape for shape in shapes if not shape.relationship]
     parts.extend(_lookups([ask_for_all(shape, column) for shape in others if (column := key_column(shape))]))

@@ -41,7 +41,7 @@ from perfkit.model.large_blocks import all_sent, kept_part
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
-from perfkit.rules._eager_loading import eager_loading, owner_of
+from perfkit.rules._eager_loading import eager_loading
 from perfkit.rules._groups import (
     busiest_loop,
     by_shape_and_line,
@@ -51,6 +51,7 @@ from perfkit.rules._groups import (
     spans_of,
 )
 from perfkit.rules._key_lists import ask_for_all, count_for_all
+from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
@@ -127,7 +128,7 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
 
 
 def _load_together(first: QuerySpan, sources: tuple[Source, ...]) -> str:
-    what = eager_loading([first], [source.span for source in sources], is_recursive=_calls_itself(first))
+    what = eager_loading([first], sources, is_recursive=_calls_itself(first))
     return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
 
 
