@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from perfkit.model.query import QuerySpan
+from perfkit.rules._key_lists import model_of
 from perfkit.rules._orm_classes import entities, has_alias, loads_owner_of, owner_of
 from perfkit.rules._sources import Source
 from perfkit.rules._statements import has_limit, loads_collection
@@ -29,56 +30,79 @@ def eager_loading(
     Args:
         loads: lazy loads of one loop, one of each.
         sources: the statements whose rows the loop walks over, outermost first, as far as they are known.
-        is_recursive: whether a function that calls itself sends them.
+        is_recursive: whether the loop goes on with what it has loaded, as over a tree.
     """
+    chains, root, strays = _ways(loads, sources)
+    what = "this to the query set" if loads[0].driver == "django" else "this option to the statement"
+    at = f" at {root.span.call_site.label}" if root and root.span.call_site else ""
+    lines = [f"add {what}{at}.", *_code(chains, root, is_recursive=is_recursive)]
+    if root is None and not is_recursive and loads[0].driver != "django":
+        owner, option = owner_of(chains[0][0]), ".".join(_options(chains[0], ""))
+        lines.append(f"# behind the option of the relationship that loads {owner}, if one does: .{option}")
+    if root and has_alias(root.span):
+        lines.append(
+            f"# the statement reads an alias: write its name in the place of {entities(root.span)[0]}"
+        )
+    if strays:
+        lines.append(f"# chain {', '.join(strays)} behind the option that loads its owner")
+    return "\n".join(lines)
+
+
+def together_by_keys(loads: Sequence[QuerySpan], lookup: QuerySpan, column: str) -> str:
+    """The code that reads all objects of a loop at once, by their keys, with what the loop reads of each.
+
+    Args:
+        loads: lazy loads of the loop, one of each.
+        lookup: the statement of the loop that reads the owner of the first of them by its key.
+        column: the key's column.
+    """
+    chains, root, _ = _ways(loads, [Source(lookup, 1, 1)])
+    *imports, statement = _code(chains, root)
+    is_django = lookup.driver == "django"
+    condition = (
+        f".filter({column}__in=keys)" if is_django else f".where({model_of(lookup)}.{column}.in_(keys))"
+    )
+    return "\n".join([*imports, statement + condition])
+
+
+def _ways(
+    loads: Sequence[QuerySpan], sources: Sequence[Source]
+) -> tuple[list[_Chain], Source | None, list[str]]:
+    """The loads behind what leads to them, the statement that all hang on, and loads that hang on none."""
     first = first_load(loads)
     links = _links_to(first, sources)
     chains, strays = _chains(loads, owner_of(first))
-    chains = [(*links, *chain) for chain in chains]
     root = sources[-len(links) - 1] if len(sources) > len(links) else None
-    at = f" at {root.span.call_site.label}" if root and root.span.call_site else ""
-    if first.driver == "django":
-        what = "this to the query set"
-        lines = [f"{owner_of(chains[0][0])}.objects.{_django_calls(chains)}"]
-    else:
-        what = "this option to the statement"
-        lines = _sqlalchemy_options(chains, root, is_recursive=is_recursive)
-    if strays:
-        lines.append(f"# chain {', '.join(strays)} behind the option that loads its owner")
-    return "\n".join([f"add {what}{at}.", *lines])
+    return [(*links, *chain) for chain in chains], root, strays
 
 
-def _sqlalchemy_options(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool) -> list[str]:
+def _code(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool = False) -> list[str]:
     first = chains[0][0]
     owner, way = owner_of(first), root.way if root else ()
+    if first.driver == "django":
+        return [f"{owner}.objects.{_django_calls(chains)}"]
     known = entities(root.span) if root else []
     entity = next((name for name in (owner, *first.owner_bases) if name in known), (*known, owner)[0])
-    strategies = {_strategy(load) for chain in chains for load in chain}
-    depth = ", recursion_depth=-1" if is_recursive and strategies == {"selectinload"} else ""
     before = [f"{'joinedload' if root and root.way_by_join else 'selectinload'}({hop})" for hop in way]
     # An inherited attribute is asked for by the heir's name; to have one of an heir, the heir must be loaded.
     heir = entity if not way and root and owner in root.span.entity_bases else owner
-    options = [".".join([*before, *_options(chain, depth, heir)]) for chain in chains]
+    options = [".".join([*before, *_options(chain, heir, is_recursive=is_recursive)]) for chain in chains]
     if not way and entity in first.owner_bases:
         options.insert(0, f"selectin_polymorphic({entity}, [{owner}])")
     names = sorted({option.partition("(")[0] for chain in options for option in chain.split(").")})
-    lines = [
+    return [
         f"from sqlalchemy.orm import {', '.join(names)}",
         f"select({entity}).options({', '.join(options)})",
     ]
-    if root is None and not is_recursive:
-        lines.append(
-            f"# behind the option of the relationship that loads {owner}, if one does: .{options[0]}"
-        )
-    if root and has_alias(root.span):
-        lines.append(f"# the statement reads an alias: write its name in the place of {entity}")
-    return lines
 
 
-def _options(chain: _Chain, depth: str, heir: str) -> list[str]:
+def _options(chain: _Chain, heir: str, *, is_recursive: bool = False) -> list[str]:
     names = [load.relationship or "" for load in chain]
-    names[0] = f"{heir}.{names[0].partition('.')[2]}"
-    return [f"{_strategy(load)}({name}{depth})" for load, name in zip(chain, names, strict=True)]
+    if heir:
+        names[0] = f"{heir}.{names[0].partition('.')[2]}"
+    if is_recursive:  # which joinedload cannot be
+        return [f"selectinload({name}, recursion_depth=-1)" for name in names]
+    return [f"{_strategy(load)}({name})" for load, name in zip(chain, names, strict=True)]
 
 
 def _links_to(load: QuerySpan, sources: Sequence[Source]) -> _Chain:

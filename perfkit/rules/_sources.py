@@ -135,7 +135,8 @@ def _around(kind: list[Member], members: list[Member], _: int) -> Source | None:
     until = _number_before(kind, last)
     if until == _number_before(kind, members[0][0]):
         return None
-    return _together(kind[:until], len(members), is_around=True)
+    is_around = kind[0][1].loop_site != members[0][1].loop_site
+    return _together(kind[:until], len(members), is_around=is_around)
 
 
 def _in_an_earlier_loop(kind: list[Member], members: list[Member], _: int) -> Source | None:
@@ -143,8 +144,8 @@ def _in_an_earlier_loop(kind: list[Member], members: list[Member], _: int) -> So
 
 
 def _together(kind: list[Member], rows: int, *, is_around: bool = False) -> Source | None:
-    spans = [span for _, span in kind if span.loop_id is not None and span.status == "ok"]
-    if not spans:
+    spans = [span for _, span in kind if span.status == "ok"]
+    if all(span.loop_id is None for span in spans):
         return None
     known = [span.returned_rows for span in spans if span.returned_rows is not None]
     total = sum(known) if len(known) == len(spans) else None

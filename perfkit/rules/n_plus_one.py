@@ -82,7 +82,14 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
     sources = known.of(members, sent.count)
-    saving_ms = sent.busy_ms * (sent.count - 1) / sent.count
+    is_walk = _calls_itself(first) or (first.entity == owner_of(first) and not sources)
+    if is_walk and first.relationship:  # of a tree, the first statement loads the roots alone
+        sources = known.of(members, 1)
+    needed = _still_needed(first, sources)
+    if needed >= sent.count:  # an option would only change which statements are sent
+        sources, needed = (), 1
+    saved = sent.count - needed
+    saving_ms = sent.busy_ms * saved / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     around = around_loop(sources)
     sender = "a loop in a loop" if around else "a loop"
@@ -91,9 +98,12 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     return Finding(
         code="PK101",
         rule="n-plus-one",
-        severity=severity_of(saving_ms, trace, round_trips=sent.count - 1),
-        message=f"{sent.count:,} statements where one would do: {sender} sends one a row, {what}",
-        advice=_advice(first, sources),
+        severity=severity_of(saving_ms, trace, round_trips=saved),
+        message=(
+            f"{sent.count:,} statements where {'one' if needed == 1 else f'{needed:,}'} would do: "
+            f"{sender} sends one a row, {what}"
+        ),
+        advice=_advice(first, sources, is_walk=is_walk),
         refutation=_refutation(spans),
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
         location=first.call_site,
@@ -102,14 +112,21 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
         cause=cause_of(sources),
         offenders=indexes_of(members),
         saving_ms=saving_ms,
-        round_trips=sent.count - 1,
+        round_trips=saved,
         evidence=(_evidence(trace, sent.count, spans, sources),),
     )
 
 
-def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
+def _still_needed(first: QuerySpan, sources: tuple[Source, ...]) -> int:
+    """Eager loading sends one for each statement that asks for the owners, which may be in a loop too."""
+    is_asked_for = first.relationship and sources and not sources[0].span.relationship
+    return sources[0].count if is_asked_for else 1
+
+
+def _advice(first: QuerySpan, sources: tuple[Source, ...], *, is_walk: bool) -> str:
     if first.relationship:
-        return _load_together(first, sources)
+        what = eager_loading([first], sources, is_recursive=is_walk)
+        return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
     column = key_column(first)
     if is_count(first):
         return _group_advice(first, column)
@@ -125,11 +142,6 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
             + ask_for_all(first, column)
         )
     return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
-
-
-def _load_together(first: QuerySpan, sources: tuple[Source, ...]) -> str:
-    what = eager_loading([first], sources, is_recursive=_calls_itself(first))
-    return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
 
 
 def _group_advice(first: QuerySpan, column: str | None) -> str:
