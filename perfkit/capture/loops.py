@@ -16,7 +16,7 @@ from typing import Any
 from perfkit.capture._running_frames import running_frames
 from perfkit.capture.frame_marks import FirstMark, Mark, Marks, Visit
 from perfkit.capture.loop_paths import LoopPaths
-from perfkit.capture.positions import NOWHERE, Instruction, Position
+from perfkit.capture.positions import NOWHERE, Instruction, Position, twin_of
 from perfkit.capture.user_frames import stack, user_frames
 
 # Blocks may be nested, and one block has more than one finder: they share the marks.
@@ -133,7 +133,9 @@ class LoopFinder:
             return _NEW
         known = visits.get(offset)
         if known is None:
-            visits[offset] = Visit(serial)
+            twin = twin_of(frame.f_code, offset, visits)
+            known = None if twin is None else visits[twin]
+            visits[offset] = known or Visit(serial)
         return known, False
 
     def _recursion(self, call: FrameType, own: FrameType, place: tuple[int, object]) -> int | None:

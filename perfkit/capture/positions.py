@@ -1,5 +1,6 @@
 """Places in the code while a block runs: kept as they are found, made readable when it is over."""
 
+from collections.abc import Iterable
 from types import CodeType
 from typing import NamedTuple
 
@@ -9,6 +10,30 @@ class Instruction(NamedTuple):
 
     code: CodeType
     offset: int
+
+
+# Bytes between PRECALL and CALL, the cache of PRECALL included.
+_ONE_CALL = 4
+
+
+def twin_of(code: CodeType, offset: int, others: Iterable[int]) -> int | None:
+    """Another offset at which the same call is made.
+
+    Python 3.11 makes a call of `list` or `sum` at its CALL at first, and at the PRECALL before it once the
+    function has run eight times.
+
+    Args:
+        code: the function.
+        offset: `f_lasti` of a frame of it.
+        others: offsets at which frames of it were seen.
+    """
+    near = [other for other in others if abs(other - offset) == _ONE_CALL]
+    if not near:
+        return None
+    positions = list(code.co_positions())
+    mine = positions[offset // 2]
+    known = mine[2] is not None  # the columns, which an interpreter may have been told to leave out
+    return next((other for other in near if known and positions[other // 2] == mine), None)
 
 
 class Position(NamedTuple):

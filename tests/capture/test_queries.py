@@ -164,6 +164,34 @@ def test_a_statement_names_the_class_whose_objects_it_loads(engine, statement, e
     assert [span.entity for span in recorded(work).spans] == [entity]
 
 
+CALLED_BY_A_BUILT_IN = """
+def books(author):
+    yield [book.id for book in author.books]
+
+def work(session, select, Author):
+    return {author.id: list(books(author)) for author in session.scalars(select(Author))}
+"""
+
+
+@pytest.mark.parametrize("number", range(2, 12))
+def test_a_loop_is_one_loop_also_when_python_has_learnt_to_make_its_calls_faster(engine, number):
+    fresh = {}  # code that has never run
+    exec(CALLED_BY_A_BUILT_IN, fresh)
+
+    def work():
+        with Session(engine) as session:
+            session.add_all(Author(id=100 + n) for n in range(number - 5))
+            session.flush()
+            session.expunge_all()
+            fresh["work"](session, select, Author)
+
+    lazy = [span for span in recorded(work).spans if span.relationship]
+
+    assert len(lazy) == max(5, number)
+    assert len({span.loop_id for span in lazy}) == 1
+    assert lazy[0].loop_id is not None
+
+
 LIBRARY = """
 def pages(session, statement, number):
     for _ in range(number):
