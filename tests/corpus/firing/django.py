@@ -17,7 +17,7 @@ def django_reverse_relation(authors):
 def django_nested_loops(authors):
     """Two relations, one behind the other: `prefetch_related("books__reviews")` loads both."""
     for author in authors.all():  # cause, loop, inside
-        for book in author.books.all():  # loop, line
+        for book in author.books.all():  # cause, loop, line
             list(book.reviews.all())  # line
 
 
