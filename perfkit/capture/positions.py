@@ -1,15 +1,32 @@
 """Places in the code while a block runs: kept as they are found, made readable when it is over."""
 
 from collections.abc import Iterable
-from types import CodeType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 
 class Instruction(NamedTuple):
-    """A place in the code, resolved to a line only when somebody wants to read it."""
+    """A place in the code, resolved to a line only when somebody wants to read it.
+
+    `line` is that of a template, which the Python that it was compiled to does not tell.
+    """
 
     code: CodeType
     offset: int
+    line: int | None = None
+
+
+def instruction_of(frame: FrameType) -> Instruction:
+    """Where a frame stands."""
+    return Instruction(frame.f_code, frame.f_lasti, _line_in_template(frame))
+
+
+def _line_in_template(frame: FrameType) -> int | None:
+    template = frame.f_globals.get("__jinja_template__")
+    try:
+        return None if template is None else int(template.get_corresponding_lineno(frame.f_lineno))
+    except Exception:  # the program's own object under that name
+        return None
 
 
 # Bytes between PRECALL and CALL, the cache of PRECALL included.

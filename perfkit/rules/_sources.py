@@ -135,7 +135,8 @@ def _around(kind: list[Member], members: list[Member], _: int) -> Source | None:
     until = _number_before(kind, last)
     if until == _number_before(kind, members[0][0]):
         return None
-    is_around = kind[0][1].loop_site != members[0][1].loop_site
+    is_elsewhere = kind[0][1].loop_site != members[0][1].loop_site
+    is_around = is_elsewhere and _activations(kind) <= _activations(members)
     return _together(kind[:until], len(members), is_around=is_around)
 
 
@@ -150,6 +151,11 @@ def _together(kind: list[Member], rows: int, *, is_around: bool = False) -> Sour
     known = [span.returned_rows for span in spans if span.returned_rows is not None]
     total = sum(known) if len(known) == len(spans) else None
     return Source(spans[0], len(spans), total, is_around) if total is None or total >= rows else None
+
+
+def _activations(kind: list[Member]) -> int:
+    """How often its loop began: one inside another begins as often as that goes round."""
+    return len({span.loop_id for _, span in kind} - {None})
 
 
 def _number_before(kind: list[Member], index: int) -> int:
