@@ -63,6 +63,28 @@ def django_create_in_a_loop(notes):
         notes.create(text=f"note {number}")  # line
 
 
+@fires("write-loop", statements=9, on="django")
+def django_save_in_a_loop(authors):
+    """`bulk_update` would send one statement."""
+    for author in authors.all():  # loop
+        author.name = author.name.upper()
+        author.save()  # line
+
+
+@fires("write-loop", statements=9, on="django")
+def django_delete_by_key_in_a_loop(reviews):
+    """A filter by all keys would send one statement."""
+    for key in range(9):  # loop
+        reviews.filter(pk=key).delete()  # line
+
+
+@fires("column-load", statements=9, on="django")
+def django_refresh_in_a_loop(authors):
+    """Each author was loaded just before."""
+    for author in authors.all():  # loop
+        author.refresh_from_db()  # line
+
+
 @fires("duplicate-query", statements=8, on="django")
 def django_the_same_each_time(authors):
     """The answer does not depend on the loop."""

@@ -31,6 +31,28 @@ def django_bulk_create(notes):
     notes.bulk_create([notes.model(text=f"note {number}") for number in range(9)])
 
 
+@silent(statements=2, on="django")
+def django_bulk_update(authors):
+    """All authors by one statement, whose values differ."""
+    everyone = list(authors.all())
+    for author in everyone:
+        author.name = author.name.upper()
+    authors.bulk_update(everyone, ["name"])
+
+
+@silent(statements=1, on="django")
+def django_delete_by_a_list_of_keys(reviews):
+    """Nine keys, one statement."""
+    reviews.filter(pk__in=range(9)).delete()
+
+
+@silent(statements=1, on="django")
+def django_only_what_is_read(authors):
+    """The column that is read is among those that were asked for."""
+    for author in authors.only("name"):
+        author.name
+
+
 @silent(statements=1, on="django")
 def django_in_bulk(authors):
     """Many keys at once."""
