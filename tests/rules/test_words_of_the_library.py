@@ -1,8 +1,11 @@
 """Advice in the words of the library that sends the statements, and of no other."""
 
+from dataclasses import replace
+
 import pytest
 
-from perfkit.model.builders import loop, trace
+from perfkit.model.builders import EXAMPLE_TIME, commits, loop, query, trace
+from perfkit.model.trace import Trace
 from perfkit.rules import diagnose
 
 FOREIGN = {
@@ -14,10 +17,14 @@ FOREIGN = {
 }
 
 
-def only_finding(rule, driver, spans, **parts):
-    (finding,) = diagnose(trace(spans, **parts)).findings
-    told = " ".join((finding.message, finding.advice, finding.refutation))
+def only_finding(rule, driver, spans):
+    (finding,) = diagnose(trace(spans)).findings
     assert finding.rule == rule
+    return only_words_of(driver, finding)
+
+
+def only_words_of(driver, finding):
+    told = " ".join((finding.message, finding.advice, finding.refutation))
     assert [word for word in FOREIGN[driver] if word in told] == []
     return finding
 
@@ -69,3 +76,96 @@ def test_columns_loaded_again_are_asked_for_at_once(driver, kind, column, code):
     spans = loop(9, BIO, driver=driver, column_load=column, column_load_kind=kind)
 
     assert code in only_finding("column-load", driver, spans).advice
+
+
+COMMITS = [
+    ("django", "with transaction.atomic():        # around the loop"),
+    ("psycopg", "cursor.execute(sql, row)\nconnection.commit()"),
+    ("sqlite3", "connection.execute(sql, row)\nconnection.commit()"),
+    ("asyncpg", "async with connection.transaction():\n    for row in rows:"),
+    ("sqlalchemy", "with Session(engine) as session, session.begin():"),
+]
+
+
+@pytest.mark.parametrize(("driver", "code"), COMMITS)
+def test_commits_for_each_row_become_one(driver, code):
+    spans = [query(SAVE, start_ms=10.0 * n + 1, connection_id=1, driver=driver) for n in range(20)]
+    block = Trace("block", EXAMPLE_TIME, 200.0, queries=tuple(spans), transactions=commits(20))
+
+    (finding,) = diagnose(block).findings
+
+    assert code in only_words_of(driver, finding).advice
+    assert finding.rule == "commit-per-row"
+
+
+UNREAD = [
+    ("psycopg", 20, "add LIMIT to the statement, or read in pieces through a server-side cursor"),
+    ("asyncpg", 20, "connection.cursor(sql) inside a transaction"),
+    ("sqlite3", 20, "add LIMIT to the statement."),
+    ("sqlite3", 1, "add LIMIT 1 to the statement."),
+    ("sqlalchemy", 20, "add .limit(...), or read in pieces with yield_per."),
+    ("sqlalchemy", 1, "add .limit(1) to the statement."),
+]
+
+
+@pytest.mark.parametrize(("driver", "read", "words"), UNREAD)
+def test_rows_that_nobody_reads_are_not_asked_for(driver, read, words):
+    span = query("SELECT * FROM t", returned_rows=50_000, consumed_rows=read, driver=driver)
+
+    assert words in only_finding("unbounded-result", driver, [span]).advice
+
+
+PAGES = [
+    ("django", 'Event.objects.filter(later).order_by("created_at", "pk")[:100]'),
+    ("psycopg", "WHERE (created_at, id) > (%s, %s) ORDER BY created_at, id LIMIT 100"),
+    ("asyncpg", "WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT 100"),
+    ("sqlite3", "WHERE (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 100"),
+    ("sqlalchemy", "select(Event).where(tuple_(Event.created_at, Event.id) > (last.created_at, last.id))"),
+]
+
+
+@pytest.mark.parametrize(("driver", "code"), PAGES)
+def test_a_walk_over_pages_goes_on_from_the_last_row(driver, code):
+    page = "SELECT * FROM events ORDER BY created_at LIMIT ? OFFSET ?"
+    walk = loop(20, page, driver=driver, entity="Event")
+    spans = [replace(span, duration_ms=float(number)) for number, span in enumerate(walk, 1)]
+
+    assert code in only_finding("deep-offset", driver, spans).advice
+
+
+KEYS = [
+    ("django", ".filter(id__in=keys)"),
+    ("psycopg", "id = ANY(%s)"),
+    ("asyncpg", "id = ANY($1)"),
+    ("sqlite3", "id IN (?, ?, ...)"),
+    ("sqlalchemy", ".where(Model.id.in_(keys))"),
+]
+
+
+@pytest.mark.parametrize(("driver", "code"), KEYS)
+def test_a_few_keys_at_a_time_become_all_keys(driver, code):
+    spans = loop(9, "SELECT * FROM t WHERE id IN (…)", parameter_count=3, driver=driver)
+
+    assert code in only_finding("select-in-loop", driver, spans).advice
+
+
+SHORT = [
+    ("django", "with transaction.atomic():\n    result.save()"),
+    ("psycopg", "with connection.transaction():"),
+    ("asyncpg", "async with connection.transaction():"),
+    ("sqlite3", "with connection:"),
+    ("sqlalchemy", "with session.begin():"),
+]
+
+
+@pytest.mark.parametrize(("driver", "code"), SHORT)
+def test_the_result_of_slow_work_is_written_in_a_transaction_of_its_own(driver, code):
+    begin, commit = commits(1)
+    spans = [query(SAVE, start_ms=ms, connection_id=1, driver=driver) for ms in (1.0, 901.0)]
+    events = (begin, replace(commit, time_ms=903.0))
+    block = Trace("block", EXAMPLE_TIME, 904.0, queries=tuple(spans), transactions=events)
+
+    (finding,) = diagnose(block).findings
+
+    assert code in only_words_of(driver, finding).advice
+    assert finding.rule == "idle-in-transaction"

@@ -1,6 +1,8 @@
 """The same mistakes in Django. `authors`, `books` and `notes` are the managers `Author.objects` and so on."""
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement
+from django.db import transaction
+
 from tests.corpus.program import fires
 
 N = "n-plus-one"
@@ -69,6 +71,14 @@ def django_save_in_a_loop(authors):
     for author in authors.all():  # loop
         author.name = author.name.upper()
         author.save()  # line
+
+
+@fires("commit-per-row", "write-loop", statements=12, on="django")
+def django_atomic_in_a_loop(notes):
+    """A transaction for each row, where one around the loop would do."""
+    for number in range(12):  # loop
+        with transaction.atomic():  # line
+            notes.create(text=f"note {number}")  # line
 
 
 @fires("write-loop", statements=9, on="django")

@@ -1,6 +1,8 @@
 """The same library, used well in Django."""
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement, or here does not
+from django.db import transaction
+
 from tests.corpus.program import silent
 
 
@@ -29,6 +31,14 @@ def django_select_related_on_postgresql(books):
 def django_bulk_create(notes):
     """Nine rows, one statement."""
     notes.bulk_create([notes.model(text=f"note {number}") for number in range(9)])
+
+
+@silent(statements=3, on="django")
+def django_atomic_around_chunks(notes):
+    """Four rows a statement, and one transaction for all."""
+    with transaction.atomic():
+        for first in range(0, 12, 4):
+            notes.bulk_create([notes.model(text=f"note {first + n}") for n in range(4)])
 
 
 @silent(statements=2, on="django")
