@@ -18,6 +18,7 @@ _DJANGO = f"{os.sep}django{os.sep}"
 _MAX_FRAMES = 60
 # `values`, `count` and the like do without it.
 _OBJECTS = "ModelIterable.__iter__"
+_WRITERS = ("SQLInsertCompiler", "SQLUpdateCompiler", "SQLDeleteCompiler")
 
 
 def django_load(frame: FrameType) -> OrmLoad:
@@ -28,10 +29,14 @@ def django_load(frame: FrameType) -> OrmLoad:
 
     Returns:
         `Model.field` of a relation that is loaded on access or through a related manager, or of deferred or
-        refreshed columns; of other statements the model whose objects they load, and nothing of
+        refreshed columns; of other statements the model whose objects they load or write, and nothing of
         `prefetch_related`.
     """
     frames = list(_django_frames(frame))
+    for entry in frames:
+        compiler: Any = entry.f_locals.get("self")
+        if entry.f_code.co_name == "execute_sql" and type(compiler).__name__ in _WRITERS:
+            return OrmLoad(entity=_path_to(compiler.query.model), is_access=True)
     names = {entry.f_code.co_name for entry in frames}
     if "prefetch_related_objects" in names:
         return NO_LOAD
@@ -52,6 +57,15 @@ def _django_frames(frame: FrameType) -> Iterator[FrameType]:
         if _MODELS in entry.f_code.co_filename:
             yield entry
         entry = entry.f_back
+
+
+def _path_to(model: Any) -> str:
+    """The model's name; of the one that Django makes for a many-to-many field the way to it."""
+    owner = model._meta.auto_created
+    for field in owner._meta.local_many_to_many if owner else ():
+        if field.remote_field.through is model:
+            return f"{owner.__name__}.{field.name}.through"
+    return str(model.__name__)
 
 
 def _accessed(descriptor: Any, instance: Any) -> OrmLoad:

@@ -19,17 +19,17 @@ class QuerySpan:
     be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
     where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
     `loop_site` is that loop's line. `entity` names the classes of the ORM whose objects it loads, such as
-    `User`, or `User, aliased(Post)`; `relationship` is the attribute whose access sent the statement, for
-    example `User.posts`, `owner_bases` and `entity_bases` are the mapped classes that its owner and
-    `entity` inherit from. `eager_paths` are the relationships that it loads along, each as the way there
-    and the class at its end: `("User.posts", "Post.tags", "Tag")`; `column_load` names the columns that a
-    single object was loaded again for, and `column_load_kind` why. `batch_size` is the number of
-    parameter sets of an `executemany`. Statements with the same `context_id` were sent by one call into
-    SQLAlchemy. `driver` is what sent the statement, `connection_id` numbers the block's connections. A
-    statement of a task or thread that was at work before the block began is `is_background`: those are in
-    `Trace.background_queries` only. `parameters` are the bound values as text, each cut at 100
-    characters, only where the person asked for them (`measure(parameters=True)`, `%%querycount
-    --params`); those of an `executemany` are never kept.
+    `User`, or `User, aliased(Post)`, or writes, where that is known; `relationship` is the attribute
+    whose access sent the statement, for example `User.posts`, `owner_bases` and `entity_bases` are the
+    mapped classes that its owner and `entity` inherit from. `eager_paths` are the relationships that it
+    loads along, each as the way there and the class at its end: `("User.posts", "Post.tags", "Tag")`;
+    `column_load` names the columns that a single object was loaded again for, and `column_load_kind` why.
+    `batch_size` is the number of parameter sets of an `executemany`. Statements with the same
+    `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
+    `connection_id` numbers the block's connections. A statement of a task or thread that was at work
+    before the block began is `is_background`: those are in `Trace.background_queries` only. `parameters`
+    are the bound values as text, each cut at 100 characters, only where the person asked for them
+    (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
     query_text: str

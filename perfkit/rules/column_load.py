@@ -1,8 +1,8 @@
 """An object whose columns are fetched again, one object at a time.
 
 What it finds
-    Statements that SQLAlchemy sends to fetch columns of one object that it already has: deferred columns
-    that are read after all, objects that a commit has expired, and `session.refresh`.
+    Statements that SQLAlchemy or Django sends to fetch columns of one object that it already has: deferred
+    columns that are read after all, objects that a commit has expired, and objects that are refreshed.
 
 Why is this slow
     Each object costs a round trip for values that the first statement could have brought, or did bring.
@@ -37,8 +37,9 @@ from perfkit.rules._rule import Rule, severity_of
 _WHY = {
     "deferred": "a deferred column is read after all",
     "expired": "a commit or rollback expired the objects",
-    "refresh": "session.refresh fetches what was just fetched",
+    "refresh": "{} fetches what was just fetched",
 }
+_DJANGO = "django"
 
 
 def column_load(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
@@ -59,16 +60,19 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     spans, sent = spans_of(members), all_sent(trace, members)
     count = sent.count
     first = spans[0]
-    saving_ms, why = sent.busy_ms, _WHY[_kind(first)]
+    is_django = first.driver == _DJANGO
+    why = _WHY[_kind(first)].format("refresh_from_db" if is_django else "session.refresh")
+    saving_ms = sent.busy_ms
     return Finding(
         code="PK104",
         rule="column-load",
         severity=severity_of(saving_ms, trace, round_trips=count),
         message=f"{count:,} statements load {first.column_load} again, object by object: {why}",
-        advice=_advice(first),
+        advice=_django_advice(first) if is_django else _advice(first),
         refutation=(
-            "SQLAlchemy sent these statements for objects it already had. It would be a false alarm if other "
-            "programs change these rows meanwhile and the block needs to see that."
+            f"{'Django' if is_django else 'SQLAlchemy'} sent these statements for objects it already had. It "
+            "would be a false alarm if other programs change these rows meanwhile and the block needs to see "
+            "that."
         ),
         confidence=0.8,
         location=first.call_site,
@@ -99,6 +103,19 @@ def _advice(first: QuerySpan) -> str:
     return "Remove session.refresh, or refresh all objects by one statement with populate_existing=True."
 
 
+def _django_advice(first: QuerySpan) -> str:
+    owner, _, field = (first.column_load or "").partition(".")
+    if _kind(first) == "deferred":
+        return (
+            "Ask for the column in the query set that loads the objects: leave it out of .defer(), or add it "
+            f'to .only().\n{owner}.objects.only(..., "{field}")        # or without .defer("{field}")'
+        )
+    return (
+        "Remove refresh_from_db, or load all objects again by one query set.\n"
+        f"{owner}.objects.in_bulk([one.pk for one in objects])"
+    )
+
+
 _TEXT = "SELECT users.bio FROM users WHERE users.id = ?"
 
 RULE = Rule(
@@ -115,6 +132,10 @@ RULE = Rule(
             loop(5, _TEXT, column_load="User", column_load_kind="expired"), name="objects used after a commit"
         ),
         trace(loop(5, _TEXT, column_load="User", column_load_kind="refresh"), name="refresh in a loop"),
+        trace(
+            loop(5, _TEXT, column_load="User.bio", column_load_kind="deferred", driver=_DJANGO),
+            name="a column that a query set of Django's left out",
+        ),
     ),
     silent_on=(
         trace(query(_TEXT, column_load="User.bio", column_load_kind="deferred"), name="one object"),
@@ -126,6 +147,10 @@ RULE = Rule(
             name="three lines on purpose",
         ),
         trace(loop(5, _TEXT), name="a lookup by key, which is an N+1"),
+        trace(
+            query(_TEXT, column_load="User", column_load_kind="refresh", driver=_DJANGO),
+            name="one object of Django's after F() has changed it",
+        ),
         unmeasured(),
     ),
 )

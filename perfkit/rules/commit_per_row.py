@@ -41,6 +41,7 @@ from perfkit.model.connection import TransactionEvent
 from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
+from perfkit.model.query import QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import Transaction, transactions_of
 from perfkit.rules._rule import Rule, severity_of
@@ -105,12 +106,7 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
         rule="commit-per-row",
         severity=severity_of(saving_ms or 0.0, trace, round_trips=saved),
         message=f"{numbers}: the loop ends a transaction for each row{kept_part(trace)}",
-        advice=(
-            "Commit once after the loop, or after every 1,000 rows if there are very many.\n"
-            "with Session(engine) as session, session.begin():\n"
-            "    for row in rows:\n"
-            "        session.add(Model(**row))"
-        ),
+        advice=_advice(next(span for _, span in rows[0].members if is_write(span))),
         refutation=(
             "One line of one loop sent these commits, each after one or two writes. It would be a false "
             "alarm if a row must be safe before the next one is begun, as when each has an effect outside "
@@ -123,6 +119,26 @@ def _finding(trace: Trace, rows: list[Transaction]) -> Finding:
         round_trips=saved,
         evidence=(f"{numbers}, {writes / count:.1f} writes a commit",),
     )
+
+
+def _advice(write: QuerySpan) -> str:
+    words = "Commit once after the loop, or after every 1,000 rows if there are very many."
+    code = {
+        "django": "with transaction.atomic():        # around the loop\n    for row in rows:\n        ...",
+        "psycopg": "for row in rows:\n    cursor.execute(sql, row)\nconnection.commit()",
+        "sqlite3": "for row in rows:\n    connection.execute(sql, row)\nconnection.commit()",
+        "asyncpg": (
+            "async with connection.transaction():\n"
+            "    for row in rows:\n"
+            "        await connection.execute(sql, *row)"
+        ),
+    }
+    sqlalchemy = (
+        "with Session(engine) as session, session.begin():\n"
+        "    for row in rows:\n"
+        "        session.add(Model(**row))"
+    )
+    return f"{words}\n{code.get(write.driver, sqlalchemy)}"
 
 
 _INSERT = "INSERT INTO events (kind) VALUES (?)"
@@ -163,6 +179,7 @@ RULE = Rule(
     fires_on=(
         _block("a commit for each row", commits(50)),
         _block("a commit for every two rows", commits(20), _INSERT, _INSERT),
+        _block("a transaction of Django's for each row", commits(20), driver="django", entity="Event"),
         _block("read, update, commit", commits(20), "SELECT * FROM t WHERE id = ?", "UPDATE t SET seen = ?"),
     ),
     silent_on=(

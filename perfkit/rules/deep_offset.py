@@ -47,6 +47,7 @@ from perfkit.rules._statements import has_offset, is_catalogue, is_read
 _EQUAL_ROWS = 1.5
 # What the first pages take is the median of so many, at least.
 _FIRST_PAGES = 3
+_PLACEHOLDERS = {"psycopg": "%s, %s", "asyncpg": "$1, $2", "sqlite3": "?, ?"}
 
 
 def deep_offset(
@@ -122,9 +123,7 @@ def _finding(trace: Trace, members: list[Member], slowdown: float, extra_ms: flo
         advice=(
             "Go on from the last row seen instead of counting rows: compare the sort column and, so that "
             "equal values are neither lost nor repeated, a unique one such as the key. An index on both "
-            "serves it.\n"
-            "select(Model).where(tuple_(Model.created_at, Model.id) > (last.created_at, last.id))"
-            ".order_by(Model.created_at, Model.id).limit(100)"
+            f"serves it.\n{_next_page(spans[0])}"
         ),
         refutation=(
             "The time rises with the number of the page while the rows do not. It would be a false alarm if "
@@ -137,6 +136,25 @@ def _finding(trace: Trace, members: list[Member], slowdown: float, extra_ms: flo
         offenders=indexes_of(members),
         saving_ms=extra_ms,
         evidence=(f"the last quarter of the pages takes {slowdown:.1f} times as long as the first quarter",),
+    )
+
+
+def _next_page(span: QuerySpan) -> str:
+    """The page after the last row seen, where `created_at` stands for the column that it is sorted by."""
+    entity = span.entity if span.entity and span.entity.isidentifier() else "Model"
+    if span.driver == "django":
+        return (
+            "later = Q(created_at__gt=last.created_at) | Q(created_at=last.created_at, pk__gt=last.pk)\n"
+            f'{entity}.objects.filter(later).order_by("created_at", "pk")[:100]'
+        )
+    if span.driver in _PLACEHOLDERS:
+        return (
+            f"SELECT ... WHERE (created_at, id) > ({_PLACEHOLDERS[span.driver]}) "
+            "ORDER BY created_at, id LIMIT 100"
+        )
+    return (
+        f"select({entity}).where(tuple_({entity}.created_at, {entity}.id) > (last.created_at, last.id))"
+        f".order_by({entity}.created_at, {entity}.id).limit(100)"
     )
 
 

@@ -52,6 +52,14 @@ from perfkit.rules._rule import Rule
 
 Idle = tuple[Transaction, list[Pause]]
 
+_SHORT_OF_SQLALCHEMY = "with session.begin():\n    session.add(result)"
+_SHORT = {
+    "django": "with transaction.atomic():\n    result.save()",
+    "psycopg": "with connection.transaction():\n    connection.execute(sql, result)",
+    "sqlite3": "with connection:\n    connection.execute(sql, result)",
+    "asyncpg": "async with connection.transaction():\n    await connection.execute(sql, *result)",
+}
+
 
 def idle_in_transaction(
     trace: Trace,
@@ -101,9 +109,7 @@ def _finding(idle: list[Idle]) -> Finding:
         advice=(
             f"End the transaction before the slow work{_between(longest)}: commit first, or do the slow work "
             "first and write its result in a short transaction.\n"
-            "result = slow_work()\n"
-            "with session.begin():\n"
-            "    session.add(result)"
+            f"result = slow_work()\n{_SHORT.get(longest.before.driver, _SHORT_OF_SQLALCHEMY)}"
         ),
         refutation=(
             "No statement ran on this connection meanwhile. It would be a false alarm if a driver that "

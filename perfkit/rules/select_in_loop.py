@@ -46,6 +46,7 @@ from perfkit.rules._groups import (
     indexes_of,
     spans_of,
 )
+from perfkit.rules._key_lists import ask_for_all
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read, key_column
 
@@ -102,7 +103,6 @@ def _finding(trace: Trace, members: list[Member], mean: float) -> Finding:
     count = sent.count
     # Beside an equality the list is a fixed filter, and the equality what the loop varies.
     column = key_column(spans[0]) or _listed_column(spans[0]) or "key"
-    name = column.replace('"', "").rpartition(".")[2]
     saving_ms = sent.busy_ms * (count - 1) / count
     return Finding(
         code="PK108",
@@ -112,8 +112,7 @@ def _finding(trace: Trace, members: list[Member], mean: float) -> Finding:
         advice=(
             "Collect the keys of all rows before the loop, ask once for all of them (in chunks of 500 if "
             "there are thousands), and look rows up in a dictionary.\n"
-            f"rows = session.scalars(select(Model).where(Model.{name}.in_(all_keys)))\n"
-            f"found = {{row.{name}: row for row in rows}}"
+            f"{ask_for_all(spans[0], column)}"
         ),
         refutation=(
             "One call of one function sent these statements from one instruction, with few values each. It "

@@ -34,6 +34,12 @@ from perfkit.rules._rule import Rule, severity_of
 
 _LIMITED = re.compile(r"\b(LIMIT|FETCH\s+(FIRST|NEXT))\b", re.IGNORECASE)
 
+# How rows come in pieces where the program reads on for as long as it wants to.
+_PIECES = {
+    "psycopg": 'read in pieces through a server-side cursor, connection.cursor(name="rows")',
+    "asyncpg": "read in pieces by connection.cursor(sql) inside a transaction",
+}
+
 
 def unbounded_result(trace: Trace, *, min_rows: int = 1000, max_read_share: float = 0.5) -> Iterator[Finding]:
     """Report results of which most rows were never read.
@@ -58,7 +64,7 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
         rule="unbounded-result",
         severity=severity_of(saving_ms, trace, grows_with_data=True),
         message=f"{sent:,} rows were sent and {read:,} read: the result has no limit",
-        advice=_advice(read),
+        advice=_advice(span, read),
         refutation=(
             "The driver reported the rows it got and perfkit counted those that were read. It would be a "
             "false alarm if the rest is read after the block."
@@ -71,10 +77,18 @@ def _finding(trace: Trace, index: int, span: QuerySpan, sent: int, read: int) ->
     )
 
 
-def _advice(read: int) -> str:
-    if read == 1:
+def _advice(span: QuerySpan, read: int) -> str:
+    is_sqlalchemy = span.driver == "sqlalchemy"
+    if read == 1 and is_sqlalchemy:
         return "Ask for the one row alone: first() does not add a limit, so add .limit(1) to the statement."
-    return "Ask only for what is shown: add .limit(...), or read in pieces with yield_per."
+    if is_sqlalchemy:
+        return "Ask only for what is shown: add .limit(...), or read in pieces with yield_per."
+    if read == 1:
+        return (
+            "Ask for the one row alone: fetching one does not add a limit, so add LIMIT 1 to the statement."
+        )
+    pieces = _PIECES.get(span.driver)
+    return "Ask only for what is shown: add LIMIT to the statement" + (f", or {pieces}." if pieces else ".")
 
 
 def _evidence(span: QuerySpan, sent: int, read: int) -> tuple[str, ...]:
@@ -98,6 +112,10 @@ RULE = Rule(
         trace(
             query(_POSTS, returned_rows=50_000, consumed_rows=1, returned_bytes=9_000_000),
             name="the first of nine million bytes",
+        ),
+        trace(
+            query(_POSTS, returned_rows=50_000, consumed_rows=20, driver="psycopg"),
+            name="twenty of fifty thousand, without an ORM",
         ),
     ),
     silent_on=(

@@ -13,6 +13,8 @@ Example
 
 Use instead
     session.execute(insert(Event), rows)          # one call: SQLAlchemy sends the rows in batches
+    Event.objects.bulk_create(events)             # Django
+    cursor.executemany(sql, rows)                 # a driver
 
 Thresholds
     min_repeats: 5 statements; a handful of writes on purpose is no bulk load.
@@ -29,6 +31,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._bulk_writes import write_together
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_bulk_write
@@ -63,7 +66,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         rule="write-loop",
         severity=severity_of(saving_ms, trace, round_trips=count - 1),
         message=f"{count:,} {first.operation_name} statements where one would do: a loop writes row by row",
-        advice=_advice(first.operation_name),
+        advice=write_together(first),
         refutation=(
             "One call of one function sent these writes from one instruction, one row each. It would be a "
             "false alarm if each row needs what the database answered to the one before it."
@@ -77,20 +80,6 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
     )
 
 
-def _advice(operation: str) -> str:
-    if operation == "INSERT":
-        return (
-            "Collect the rows in a list and insert them by one call; for very many rows use COPY.\n"
-            "session.execute(insert(Model), rows)"
-        )
-    if operation == "UPDATE":
-        return (
-            "Update all rows by one statement, or by one call with a list of values.\n"
-            'session.execute(update(Model), [{"id": 1, "value": 2}, ...])'
-        )
-    return "Write all rows by one statement: WHERE id IN (...), or one call with a list of parameters."
-
-
 _INSERT = "INSERT INTO events (kind) VALUES (?)"
 
 RULE = Rule(
@@ -102,6 +91,8 @@ RULE = Rule(
         trace(loop(50, _INSERT), name="insert row by row"),
         trace(loop(50, "UPDATE users SET seen = ? WHERE id = ?"), name="update row by row"),
         trace(loop(50, "DELETE FROM users WHERE id = ?"), name="delete row by row"),
+        trace(loop(50, _INSERT, driver="django", entity="Event"), name="objects of Django's made one by one"),
+        trace(loop(50, _INSERT, driver="psycopg"), name="insert row by row without an ORM"),
     ),
     silent_on=(
         trace([query(_INSERT, parameters=n, context_id=1) for n in range(50)], name="a flush"),

@@ -162,6 +162,36 @@ def test_deferred_and_refreshed_columns_are_named_and_told_apart(alias):
     assert (refreshed.column_load, refreshed.column_load_kind) == ("Author", "refresh")
 
 
+WRITES = {
+    "Tag": lambda books: Tag.objects.using(books.db).create(),
+    "Book": lambda books: books.first().save(),
+    "Book.tags.through": lambda books: books.first().tags.clear(),
+}
+
+
+@pytest.mark.parametrize("model", WRITES)
+def test_a_write_names_the_model_that_it_writes(alias, model):
+    spans = recorded(lambda: WRITES[model](Book.objects.using(alias))).spans
+
+    assert [span.entity for span in spans if span.operation_name != "SELECT"] == [model]
+
+
+def test_no_relation_is_claimed_for_a_write_through_a_manager(alias):
+    spans = recorded(lambda: Author.objects.using(alias).first().books.update(title="x")).spans
+
+    assert [(span.relationship, span.entity) for span in spans if span.operation_name == "UPDATE"] == [
+        (None, "Book")
+    ]
+
+
+def test_a_write_by_a_cursor_names_no_model(alias):
+    def work():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("UPDATE shelf_tag SET id = id")
+
+    assert [span.entity for span in recorded(work).spans] == [None]
+
+
 def test_rows_are_known_on_postgresql_and_unknown_on_sqlite(alias):
     (span,) = recorded(lambda: list(Book.objects.using(alias).all())).spans
 

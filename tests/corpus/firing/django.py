@@ -1,6 +1,8 @@
 """The same mistakes in Django. `authors`, `books` and `notes` are the managers `Author.objects` and so on."""
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement
+from django.db import transaction
+
 from tests.corpus.program import fires
 
 N = "n-plus-one"
@@ -61,6 +63,36 @@ def django_create_in_a_loop(notes):
     """`bulk_create` would send one statement."""
     for number in range(9):  # loop
         notes.create(text=f"note {number}")  # line
+
+
+@fires("write-loop", statements=9, on="django")
+def django_save_in_a_loop(authors):
+    """`bulk_update` would send one statement."""
+    for author in authors.all():  # loop
+        author.name = author.name.upper()
+        author.save()  # line
+
+
+@fires("commit-per-row", "write-loop", statements=12, on="django")
+def django_atomic_in_a_loop(notes):
+    """A transaction for each row, where one around the loop would do."""
+    for number in range(12):  # loop
+        with transaction.atomic():  # line
+            notes.create(text=f"note {number}")  # line
+
+
+@fires("write-loop", statements=9, on="django")
+def django_delete_by_key_in_a_loop(reviews):
+    """A filter by all keys would send one statement."""
+    for key in range(9):  # loop
+        reviews.filter(pk=key).delete()  # line
+
+
+@fires("column-load", statements=9, on="django")
+def django_refresh_in_a_loop(authors):
+    """Each author was loaded just before."""
+    for author in authors.all():  # loop
+        author.refresh_from_db()  # line
 
 
 @fires("duplicate-query", statements=8, on="django")

@@ -1,6 +1,8 @@
 """The same library, used well in Django."""
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement, or here does not
+from django.db import transaction
+
 from tests.corpus.program import silent
 
 
@@ -29,6 +31,36 @@ def django_select_related_on_postgresql(books):
 def django_bulk_create(notes):
     """Nine rows, one statement."""
     notes.bulk_create([notes.model(text=f"note {number}") for number in range(9)])
+
+
+@silent(statements=3, on="django")
+def django_atomic_around_chunks(notes):
+    """Four rows a statement, and one transaction for all."""
+    with transaction.atomic():
+        for first in range(0, 12, 4):
+            notes.bulk_create([notes.model(text=f"note {first + n}") for n in range(4)])
+
+
+@silent(statements=2, on="django")
+def django_bulk_update(authors):
+    """All authors by one statement, whose values differ."""
+    everyone = list(authors.all())
+    for author in everyone:
+        author.name = author.name.upper()
+    authors.bulk_update(everyone, ["name"])
+
+
+@silent(statements=1, on="django")
+def django_delete_by_a_list_of_keys(reviews):
+    """Nine keys, one statement."""
+    reviews.filter(pk__in=range(9)).delete()
+
+
+@silent(statements=1, on="django")
+def django_only_what_is_read(authors):
+    """The column that is read is among those that were asked for."""
+    for author in authors.only("name"):
+        author.name
 
 
 @silent(statements=1, on="django")
