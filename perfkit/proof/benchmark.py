@@ -5,14 +5,12 @@ other, identical code "differs" in 23 % of trials at p < 0.05; in turns, with th
 """
 
 import gc
-import inspect
 import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Literal
 
 from perfkit.model.verification import Outcome, TargetResult, TimingComparison
 from perfkit.model.wording import counted
@@ -24,6 +22,7 @@ from perfkit.proof.statistics import (
     samples_needed,
     smallest_p,
 )
+from perfkit.proof.versions import PAIR, Side, refuse_unrun, say_which
 
 LOOKS = (10, 20, 30)
 """Pairs after which the samples are judged. Later looks would find only changes too small to matter."""
@@ -48,8 +47,6 @@ OVERRUN = 1.1
 CLOCK_STEP_MS = 1e-6
 """The clock counts nanoseconds; a shorter run is taken as one, so that ratios exist."""
 
-Side = Literal["before", "after"]
-PAIR: tuple[Side, ...] = ("before", "after")
 Clock = Callable[[], float]
 Progress = Callable[[int, int], object]
 Plan = Generator[Side, float, TimingComparison]
@@ -79,6 +76,8 @@ def compare_timings(
 ) -> TimingComparison:
     """Time two functions in random turns and say which is faster, if the times can tell.
 
+    A run of each should have ended well before: errors are told to have come in a later one.
+
     Args:
         before: the old version, called without arguments.
         after: the new version.
@@ -91,18 +90,23 @@ def compare_timings(
         The samples, the ratio with its interval, and the outcome: never `NOT_EQUIVALENT`.
 
     Raises:
-        TypeError: if a function returns something to be awaited: that needs `compare_timings_async`.
+        UnsuitableFunctionError: if a function returns something to be awaited, or a generator.
         Exception: whatever the functions raise.
     """
+    __tracebackhide__ = True  # an error of the user's own functions is shown from their frames on
     work = {"before": before, "after": after}
     plan = _plan(budget_s, clock, order, progress)
     side = next(plan)
     while True:
         gc.collect()
         start = clock()
-        result = work[side]()
+        try:
+            result = work[side]()
+        except Exception as error:
+            say_which(error, side, work[side], again=True)
+            raise
         elapsed = clock() - start
-        refuse_awaitable(result)
+        refuse_unrun(result, work[side])
         del result
         try:  # around no call of the user's, which may raise StopIteration as well
             side = plan.send(elapsed)
@@ -135,13 +139,18 @@ async def compare_timings_async(
     Raises:
         Exception: whatever the functions raise.
     """
+    __tracebackhide__ = True  # an error of the user's own functions is shown from their frames on
     work = {"before": before, "after": after}
     plan = _plan(budget_s, clock, order, progress)
     side = next(plan)
     while True:
         gc.collect()
         start = clock()
-        result = await work[side]()
+        try:
+            result = await work[side]()
+        except Exception as error:
+            say_which(error, side, work[side], again=True)
+            raise
         elapsed = clock() - start
         del result
         try:
@@ -192,14 +201,6 @@ def _ms(value: float) -> str:
 def _finished(end: StopIteration) -> TimingComparison:
     assert isinstance(end.value, TimingComparison)
     return end.value
-
-
-def refuse_awaitable(result: object) -> None:
-    """Only the making of a coroutine would be timed: a microsecond, whatever the work is."""
-    if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        raise TypeError("The function returned something to be awaited. Give the async function itself.")
 
 
 def _plan(budget_s: float, clock: Clock, order: random.Random | None, progress: Progress | None) -> Plan:
