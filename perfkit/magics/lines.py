@@ -57,6 +57,11 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", metavar="AFTER", help="the new version")
     add_target(parser)
     parser.add_argument(
+        "--unordered",
+        action="store_true",
+        help="the order of lists and of rows is no part of the result; with it, the same items are the same",
+    )
+    parser.add_argument(
         "--repeat-writes",
         action="store_true",
         help="time functions that write to the database too: each of the many runs then writes again; "
@@ -69,13 +74,20 @@ def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
     before, after = _function(shell, arguments.before), _function(shell, arguments.after)
     if is_async(before) or is_async(after):
         options = f", target_ms={arguments.target:g}" if arguments.target else ""
+        options += ", ordered=False" if arguments.unordered else ""
         options += ", repeat_writes=True" if arguments.repeat_writes else ""
         raise MagicError(
             "%verify: a line magic cannot await, and these functions are async. Write:\n"
             f"await perfkit.verify_async({arguments.before}, {arguments.after}{options})"
         )
     try:
-        return verify(before, after, target_ms=arguments.target, repeat_writes=arguments.repeat_writes)
+        return verify(
+            before,
+            after,
+            target_ms=arguments.target,
+            ordered=not arguments.unordered,
+            repeat_writes=arguments.repeat_writes,
+        )
     except UnsuitableFunctionError as error:
         raise MagicError(f"%verify: {error}") from None
 

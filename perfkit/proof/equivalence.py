@@ -9,6 +9,10 @@ from perfkit.proof._places import DifferenceError, Path, described
 
 __all__ = ["Equivalence", "same_result"]
 
+_ANY_ORDER = (
+    "but the items are the same in any order (%verify --unordered, or ordered=False in Python, accepts that)"
+)
+
 
 def same_result(before: object, after: object, *, ordered: bool = True) -> Equivalence:
     """Compare what two versions returned, or the exceptions that they raised.
@@ -31,8 +35,7 @@ def same_result(before: object, after: object, *, ordered: bool = True) -> Equiv
         return _same_ending(before, after)
     answer = _compared(before, after, ordered=ordered)
     if ordered and answer.equal is False and _compared(before, after, ordered=False).equal:
-        hint = "but the items are the same in any order (ordered=False accepts that)"
-        return Equivalence(False, f"{answer.reason}, {hint}")
+        return Equivalence(False, f"{answer.reason}, {_ANY_ORDER}")
     return answer
 
 

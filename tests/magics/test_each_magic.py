@@ -230,10 +230,29 @@ def test_verify_does_not_repeat_what_writes_unless_told(notebook):
     assert notebook.value("written() > 6") is True
 
 
-def test_verify_hands_repeated_writes_on_to_the_async_verify(notebook):
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ("--repeat-writes", "repeat_writes=True"),
+        ("--unordered", "ordered=False"),
+        ("--repeat-writes --unordered", "ordered=False, repeat_writes=True"),
+    ],
+)
+def test_verify_hands_its_options_on_to_the_async_verify(notebook, options, written):
     notebook.run("async def one(): pass\ntwo = one")
-    ran = notebook.run("%verify one two --repeat-writes")
-    assert ran.error.splitlines()[1] == "await perfkit.verify_async(one, two, repeat_writes=True)"
+    ran = notebook.run(f"%verify one two {options}")
+    assert ran.error.splitlines()[1] == f"await perfkit.verify_async(one, two, {written})"
+
+
+def test_verify_accepts_another_order_when_told(notebook):
+    notebook.run("def up(): return [1, 2, 3]\ndef down(): return [3, 2, 1]")
+    ran = notebook.run("proof = %verify up down\nproof")
+    assert ran.shown.startswith("NOT EQUIVALENT: ")
+    assert (
+        "the same in any order (%verify --unordered, or ordered=False in Python, accepts that)" in ran.shown
+    )
+    notebook.run("proof = %verify up down --unordered")
+    assert notebook.value("proof.verification.equivalence.equal") is True
 
 
 def test_verify_tells_how_to_await_async_functions(notebook):

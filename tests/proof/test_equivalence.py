@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from perfkit.proof.equivalence import same_result
 
-ANY_ORDER = "but the items are the same in any order (ordered=False accepts that)"
+ANY_ORDER = (
+    "but the items are the same in any order (%verify --unordered, or ordered=False in Python, accepts that)"
+)
 UTC, PARIS = datetime.UTC, datetime.timezone(datetime.timedelta(hours=1))
 ROWS = [{"id": 1, "price": 9.5, "title": None}, {"id": 2, "price": 3.0, "title": "tea"}]
 Pair = namedtuple("Pair", "id name")
