@@ -16,7 +16,7 @@ from perfkit.model.verification import (
     verification_to_json,
 )
 from perfkit.proof import benchmark
-from perfkit.proof.equivalence import same_result
+from perfkit.proof.equivalence import ANY_ORDER, same_result
 from perfkit.proof.versions import (
     Side,
     UnsuitableFunctionError,
@@ -31,6 +31,8 @@ from perfkit.session.measuring import measure
 from perfkit.session.result import MIME_VERIFICATION, Result, load
 from perfkit.views import comparison as comparison_view
 from perfkit.views import verification as verification_view
+
+_HOW_TO_ACCEPT = "%verify --unordered, or ordered=False in Python, accepts that"
 
 Comparable = Trace | Result | Measurement | str | Path
 
@@ -132,7 +134,7 @@ def verify(
         )
     old_result, old = _counted("before", before)
     new_result, new = _counted("after", after)
-    first = _FirstRuns(old, new, same_result(old_result, new_result, ordered=ordered), repeat_writes)
+    first = _FirstRuns(old, new, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
@@ -173,7 +175,7 @@ async def verify_async(
     refuse_no_function(after, "after", "verify_async")
     old_result, old = await _counted_async("before", before)
     new_result, new = await _counted_async("after", after)
-    first = _FirstRuns(old, new, same_result(old_result, new_result, ordered=ordered), repeat_writes)
+    first = _FirstRuns(old, new, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
@@ -209,6 +211,13 @@ async def _counted_async(side: Side, function: Callable[[], Awaitable[object]]) 
             raise
     refuse_unrun(result, function)
     return result, block.trace
+
+
+def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:
+    answer = same_result(old_result, new_result, ordered=ordered)
+    if answer.equal is False and answer.reason.endswith(ANY_ORDER):
+        return Equivalence(False, f"{answer.reason} ({_HOW_TO_ACCEPT})")
+    return answer
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,34 @@ def test_a_generator_is_refused_because_nothing_of_it_has_run(engine):
         verify(lambda: (n for n in slow(engine)), lambda: fast(engine))
 
 
+def test_two_functions_that_return_nothing_are_timed_but_not_called_the_same(engine):
+    def old_page():
+        slow(engine)
+
+    def new_page():
+        fast(engine)
+
+    proof = verify(old_page, new_page)
+
+    assert proof.outcome is Outcome.FASTER
+    assert proof.verification.equivalence.equal is None
+    assert "result not certified" in str(proof).splitlines()[0]
+    assert "neither version returned anything, so nothing could be compared; return what the page" in str(
+        proof
+    )
+
+
+def test_a_function_that_returns_nothing_any_more_is_not_equivalent(engine):
+    assert verify(lambda: fast(engine), lambda: None).outcome is Outcome.NOT_EQUIVALENT
+
+
 def test_the_order_of_rows_counts_unless_told_otherwise(engine):
     def reversed_rows():
         return fast(engine)[::-1]
 
-    assert verify(lambda: slow(engine), reversed_rows).outcome is Outcome.NOT_EQUIVALENT
+    strict = verify(lambda: slow(engine), reversed_rows)
+    assert strict.outcome is Outcome.NOT_EQUIVALENT
+    assert "(%verify --unordered, or ordered=False in Python, accepts that)" in str(strict)
     assert verify(lambda: slow(engine), reversed_rows, ordered=False).outcome is Outcome.FASTER
 
 
