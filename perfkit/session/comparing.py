@@ -17,6 +17,7 @@ from perfkit.model.verification import (
 )
 from perfkit.proof import benchmark
 from perfkit.proof.equivalence import ANY_ORDER, same_result
+from perfkit.proof.target import judge_target
 from perfkit.proof.versions import (
     Side,
     UnsuitableFunctionError,
@@ -263,7 +264,7 @@ class _FirstRuns:
                 equivalence=self.equivalence,
                 counters=counter_changes(self.old, self.new),
                 timing=timing,
-                target=None if target is None else benchmark.judge_target(samples_ms, target),
+                target=None if target is None else judge_target(samples_ms, target),
                 notes=tuple(dict.fromkeys((*self.old.notes, *self.new.notes))),
                 not_timed="" if timing or differs else self.refusal,
             )
