@@ -20,6 +20,7 @@ from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._mistyped_sql import mistyped_sql
 from perfkit.magics._namespace import the_engine, variable
+from perfkit.magics._unfit_value import unfit_value
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
 from perfkit.model.plan_paste import looks_like_plan
@@ -126,6 +127,9 @@ def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     try:
         return _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
+        unfit = unfit_value(str(error), parameters or {})
+        if unfit:
+            raise MagicError(f"%%explain: {unfit}") from None
         hint = _PLACEHOLDER_HINT if not parameters and _PLACEHOLDER.search(sql) else ""
         raise MagicError(f"%%explain: {error}{hint}") from None
 

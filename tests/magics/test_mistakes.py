@@ -48,6 +48,10 @@ MISTAKES = [
     ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
     ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),
+    (
+        "u = engine\nget_ipython().run_cell_magic('explain', '-e engine', 'SELECT :u')",
+        "%%explain: :u was taken from the notebook's variable u, which is a Engine; assign it a value that a",
+    ),
     ("%%explain\nselct 1", "the cell was read as Python, as it begins with 'selct'"),
     ("%%explain\nslect * from users", "If it is SQL, begin it with SELECT."),
     ("%%explain 3rd\nSELECT 1", "'3rd' cannot name a variable"),
