@@ -10,6 +10,9 @@ from perfkit.capture.named_functions import Measurable, functions_in
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.session import shop_engine
 
+_MOST_LISTED = 5
+"""Engines that one line can name with their databases."""
+
 
 def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
     """The object behind `name` or `module.name`.
@@ -90,6 +93,13 @@ def _engine_types() -> tuple[type, ...]:
     return tuple(getattr(sys.modules[module], name) for module, name in places if module in sys.modules)
 
 
+def database_of(engine: Any) -> str:
+    """Kind, host and name only: the rest of a URL may hold a password."""
+    url = engine.url
+    host = f" on {url.host}" if url.host else ""
+    return f"{url.get_backend_name()}: {url.database or 'in memory'}{host}"
+
+
 def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
     """The engine of this name, or the only one that the notebook has.
 
@@ -109,9 +119,19 @@ def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        names = ", ".join(found)
-        raise MagicError(f"Several engines are here: {names}. Say which: %%explain -e {next(iter(found))}")
+        raise MagicError(_which(found))
     raise MagicError("The notebook has no SQLAlchemy engine. Make one: engine = create_engine(url)")
+
+
+def _which(found: Mapping[str, Any]) -> str:
+    """What to say where the SQL could be meant for any of several engines."""
+    listed = [f"{name} ({database_of(engine)})" for name, engine in found.items()]
+    more = len(listed) - _MOST_LISTED
+    names = ", ".join([*listed[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])
+    return (
+        f"Several engines are here, and the SQL could be meant for any: {names}.\n"
+        f"Say which: %%explain -e {next(iter(found))}"
+    )
 
 
 def _named(namespace: Mapping[str, Any], name: str) -> Any:

@@ -131,5 +131,9 @@ def test_without_an_engine_explain_says_how_to_make_one(notebook):
 def test_of_several_engines_explain_asks_which(notebook):
     notebook.run("other = sa.create_engine('sqlite://')\nsame = engine")
     ran = notebook.run("%%explain\nSELECT 1")
-    assert ran.error == "UsageError: Several engines are here: engine, other. Say which: %%explain -e engine"
+    assert ran.error.splitlines() == [
+        "UsageError: Several engines are here, and the SQL could be meant for any: "
+        "engine (sqlite: in memory), other (sqlite: in memory).",
+        "Say which: %%explain -e engine",
+    ]
     assert notebook.run("%%explain -e other\nSELECT 1").status == "ok"
