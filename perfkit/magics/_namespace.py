@@ -1,8 +1,10 @@
 """Names that a person types after a magic: variables, functions and engines of the notebook."""
 
 import difflib
+import functools
 import re
 import sys
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,13 @@ from perfkit.session import shop_engine
 
 _MOST_LISTED = 5
 """Engines that one line can name with their databases."""
+
+# A function under `functools.cache` is one to the person who wrote it.
+_FUNCTIONS = (
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, type(functools.cache(len))
+)  # fmt: skip
+_KINDS = {"function": _FUNCTIONS, "class": (type,), "module": (types.ModuleType,)}
+"""What is written once and used in many cells. A value, such as a former result, is made anew by its cell."""
 
 
 def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
@@ -39,6 +48,29 @@ def _did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
     return f" Did you mean {close[0]!r}?" if close else " Run the cell that defines it first."
 
 
+def refuse_taken_name(shell: Shell, magic: str, name: str | None) -> None:
+    """Keep a result from replacing what the notebook needs.
+
+    Args:
+        shell: whose variables and whose running cell are looked at: the cell may define the function.
+        magic: its name as typed, for the message.
+        name: of the variable that takes the result, if any.
+
+    Raises:
+        MagicError: if it holds a function, a class or a module.
+    """
+    if name is None:
+        return
+    held = type(shell.user_ns.get(name))
+    kind = next((kind for kind, types_of in _KINDS.items() if issubclass(held, types_of)), None)
+    if kind is None and _cell_defines(shell, name, indent=""):
+        kind = "function"
+    if kind:
+        raise MagicError(
+            f"{magic}: {name!r} is the name of a {kind}, which the result would replace. Give another name."
+        )
+
+
 def named_functions(shell: Shell, magic: str, names: Sequence[str]) -> tuple[Measurable, ...]:
     """The functions that a person has named to have them measured line by line.
 
@@ -59,10 +91,10 @@ def named_functions(shell: Shell, magic: str, names: Sequence[str]) -> tuple[Mea
         raise MagicError(f"{magic}: {error}") from None
 
 
-def _cell_defines(shell: Shell, name: str) -> bool:
+def _cell_defines(shell: Shell, name: str, indent: str = r"\s*") -> bool:
     """Whether the function may come to be while the cell runs."""
     cell = shell.displayhook.exec_result
-    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
+    definition = rf"^{indent}(async\s+)?def\s+{re.escape(name)}\b"
     return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
 
 

@@ -19,7 +19,7 @@ from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._mistyped_sql import mistyped_sql
-from perfkit.magics._namespace import the_engine, variable
+from perfkit.magics._namespace import refuse_taken_name, the_engine, variable
 from perfkit.magics._unfit_value import unfit_value
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
@@ -104,6 +104,7 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    refuse_taken_name(shell, "%%explain", arguments.name)
     look_up_before(shell, arguments)
     result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
     if arguments.name:
