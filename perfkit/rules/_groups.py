@@ -16,6 +16,7 @@ from perfkit.rules._statements import (
     is_write,
     takes_lock,
 )
+from perfkit.rules._walks import is_walk
 
 # A pattern of 2 to 8 statements that comes at least three times (Sentry's M+N+1 detector).
 MIN_ROUNDS = 3
@@ -44,6 +45,11 @@ def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -
                 members = known[place] = groups.setdefault((span.fingerprint, span.call_site), [])
             members.append((index, span))
     yield from groups.values()
+
+
+def lookups(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
+    """The candidates as `by_shape_and_line` groups them, without those that walk over pages or ranges."""
+    return (members for members in by_shape_and_line(trace, is_candidate) if not is_walk(members))
 
 
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:
@@ -101,7 +107,7 @@ def _by_loop_line(trace: Trace) -> Iterator[tuple[list[Member], list[int]]]:
     sites: dict[CodeLocation, int] = {}
     site_of_loop: dict[int, int] = {}
     loops: dict[tuple[int, int, str | None], list[tuple[int, QuerySpan, int]]] = {}
-    for shape, members in enumerate(by_shape_and_line(trace, is_row_lookup_in_loop)):
+    for shape, members in enumerate(lookups(trace, is_row_lookup_in_loop)):
         if not have_different_parameters(members):
             continue
         for index, span in members:

@@ -25,6 +25,11 @@ _VOLATILE = _Pattern(
 )
 _OFFSET = _Pattern(r"\bOFFSET\b")
 _KEYSET = _Pattern(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.DOTALL)
+_RANGE = _Pattern(
+    r"\bBETWEEN\s+\?\S*\s+AND\s+\?|(?<![\w.\"])([\w.\"]+)\s*>=?\s*\?.*(?<![\w.\"])\1\s*<=?\s*\?", re.DOTALL
+)
+_INCLUSIVE = _Pattern(r"[<>]=\s*\(?\?")
+_EQUAL_KEY = _Pattern(r"\b(?:\w*_)?id\"?\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*[\w.\"]*\b(?:\w*_)?id\b")
 _IN_LIST = _Pattern(r"\bIN\s*\(…\)|=\s*ANY\b")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _COLLECTION = _Pattern(r"\bWHERE\s+\?(::[\w ]+)?\s*=")
@@ -58,11 +63,24 @@ def is_volatile(span: QuerySpan) -> bool:
     return _VOLATILE.found(span.query_text)
 
 
-def is_page_walk(span: QuerySpan) -> bool:
-    """Whether it reads one page of many, by OFFSET or by the last key seen."""
-    if span.relationship:
-        return False
-    return has_offset(span) or _KEYSET.found(span.query_text)
+def is_keyset_page(span: QuerySpan) -> bool:
+    """Whether it may read the page behind the last key seen."""
+    return _KEYSET.found(span.query_text)
+
+
+def has_range(span: QuerySpan) -> bool:
+    """Whether it compares something with both ends of a range."""
+    return _RANGE.found(span.query_text)
+
+
+def has_inclusive_bound(span: QuerySpan) -> bool:
+    """Whether a bound of it counts too: a page begins behind the last key, not at it."""
+    return _INCLUSIVE.found(span.query_text)
+
+
+def compares_key(span: QuerySpan) -> bool:
+    """Whether a column that is named like a key must be equal to a value."""
+    return _EQUAL_KEY.found(span.query_text)
 
 
 def has_offset(span: QuerySpan) -> bool:
@@ -80,7 +98,7 @@ def is_row_lookup_in_loop(span: QuerySpan) -> bool:
     in_loop = span.loop_id is not None and span.status == "ok" and span.column_load is None
     if not in_loop or is_catalogue(span) or has_key_list(span):
         return False
-    return is_read(span) and not is_page_walk(span)
+    return is_read(span)
 
 
 def is_write(span: QuerySpan) -> bool:

@@ -102,6 +102,45 @@ def rows_that_are_missing(session):
         session.get(Author, key)  # line
 
 
+@fires(N, statements=9, kind=REPEATED)
+def last_book_of_each_author(session):
+    """For SQLite SQLAlchemy writes an OFFSET beside each LIMIT, though no row is skipped."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        last = select(Book).where(Book.author_id == author_id).order_by(Book.id.desc()).limit(1)
+        session.scalars(last).first()  # line
+
+
+@fires(N, statements=9, kind=REPEATED)
+def two_books_of_each_author(session):
+    """Some rows of each parent, in any order."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        session.scalars(select(Book).where(Book.author_id == author_id).limit(2)).all()  # line
+
+
+@fires(N, statements=9, kind=REPEATED, on="postgresql")
+def last_book_of_each_author_on_postgresql(session):
+    """The same without an OFFSET."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        last = select(Book).where(Book.author_id == author_id).order_by(Book.id.desc()).limit(1)
+        session.scalars(last).first()  # line
+
+
+@fires(N, statements=8, kind=REPEATED)
+def a_range_that_holds_one_row(session):
+    """The author whose books a number falls among: a range, and one row for each."""
+    for number in range(1, 25, 3):  # loop
+        range_ = Book.id.between(number, number + 2)
+        session.scalars(select(Book.author_id).where(range_).distinct()).one()  # line
+
+
+@fires(N, statements=8, kind=REPEATED)
+def the_newest_until_a_day(session):
+    """What was valid then, for each parent: not the page behind the last key."""
+    for author_id in range(1, 9):  # loop
+        until = select(Book.title).where(Book.author_id == author_id, Book.id <= 3 * author_id)
+        session.scalars(until.order_by(Book.id.desc()).limit(1)).first()  # line
+
+
 @fires("select-in-loop", statements=9, kind=REPEATED)
 def a_short_list_for_each_row(session):
     """IN looks like batching; with three keys a statement it is the same loop."""

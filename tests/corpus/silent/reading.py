@@ -34,6 +34,37 @@ def offset_walk_on_postgresql(session):
         session.scalars(select(Sensor.id).order_by(Sensor.id).limit(200).offset(skip)).all()
 
 
+@silent(statements=4)
+def pages_of_one_author(session):
+    """Page by page through the children of one parent."""
+    for skip in range(4):
+        books = select(Book).where(Book.author_id == 1).order_by(Book.id)
+        session.scalars(books.limit(1).offset(skip)).all()
+
+
+@silent(statements=16)
+def pages_of_each_author(session):
+    """Two pages for each parent, the first of them with nothing to skip."""
+    for author_id in range(1, 9):
+        for skip in (0, 2):
+            books = select(Book).where(Book.author_id == author_id).order_by(Book.id)
+            session.scalars(books.limit(2).offset(skip)).all()
+
+
+@silent(statements=12)
+def ranges_of_keys(session):
+    """A hundred rows at a time, by the first and the last key."""
+    for first in range(1, 1201, 100):
+        session.scalars(select(Sensor.id).where(Sensor.id.between(first, first + 99))).all()
+
+
+@silent(statements=12, on="postgresql")
+def half_open_ranges(session):
+    """The same with two comparisons."""
+    for first in range(1, 1201, 100):
+        session.scalars(select(Sensor.id).where(Sensor.id >= first, Sensor.id < first + 100)).all()
+
+
 @silent(statements=12)
 def disjoint_chunks_of_keys(session):
     """A long list of keys, a hundred at a time."""
