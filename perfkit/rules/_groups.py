@@ -10,6 +10,7 @@ from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._settings import Settings
 from perfkit.rules._statements import (
     holds_connection_on_purpose,
     is_row_lookup_in_loop,
@@ -48,8 +49,15 @@ def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -
 
 
 def lookups(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
-    """The candidates as `by_shape_and_line` groups them, without those that walk over pages or ranges."""
-    return (members for members in by_shape_and_line(trace, is_candidate) if not is_walk(members))
+    """The candidates as `by_shape_and_line` groups them, where one statement could ask for several of them.
+
+    That leaves out walks over pages and ranges, and what is asked once for each tenant, role or path.
+    """
+    settings = Settings(trace)
+    for members in by_shape_and_line(trace, is_candidate):
+        together = settings.together(members)
+        if together and not is_walk(together):
+            yield together
 
 
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:

@@ -38,14 +38,21 @@ _CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
 _COUNT = _Pattern(r"^\s*SELECT\s+count\s*\(")
 _LIMIT = _Pattern(r"\bLIMIT\b")
 _JOIN = _Pattern(r"\bJOIN\b")
+_SETTING = _Pattern(r"^\s*(SET|RESET|USE)\b|\bset_config\s*\(")
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
 _HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
 
 def is_read(span: QuerySpan) -> bool:
-    """Whether the statement only reads, and locks nothing."""
-    text = span.query_text
-    return span.operation_name in _READS and not takes_lock(span) and not _WRITING_CTE.found(text)
+    """Whether the statement only reads: it locks nothing and sets nothing."""
+    if span.operation_name not in _READS or takes_lock(span) or changes_setting(span):
+        return False
+    return not _WRITING_CTE.found(span.query_text)
+
+
+def changes_setting(span: QuerySpan) -> bool:
+    """Whether it sets something for its session, after which the same question may have another answer."""
+    return _SETTING.found(span.query_text)
 
 
 def takes_lock(span: QuerySpan) -> bool:

@@ -25,14 +25,15 @@ Thresholds
     change, not asking twice by mistake.
 
 Stays silent when
-    A write happened in between. The text may answer differently by design: now(), random(), nextval(). The
-    row is locked. The parameters are not known. It reads the schema or pings the connection. It polls.
+    A write happened in between, or something was set: a tenant, a role, the search path. The text may answer
+    differently by design: now(), random(), nextval(). The row is locked. The parameters are not known. It
+    reads the schema or pings the connection. It polls.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator
 
-from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding, Severity
 from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
@@ -233,6 +234,14 @@ RULE = Rule(
             name="read again after a write",
         ),
         trace(loop(9, _RATE), name="different parameters"),
+        trace(
+            alternating(loop(9, "SELECT set_config(?, ?, ?)"), loop(9, _RATE, same_parameters=True)),
+            name="the same question for each tenant",
+        ),
+        trace(
+            [query(text, parameters=()) for n in range(4) for text in (f"SET ROLE r{n}", _RATE)],
+            name="the same question by each role",
+        ),
         trace([query(_RATE) for _ in range(4)], name="parameters that could not be compared"),
         trace([query("SELECT nextval('s')", parameters=()) for _ in range(4)], name="a sequence"),
         trace(

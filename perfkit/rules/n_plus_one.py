@@ -29,8 +29,9 @@ Stays silent when
     The parameters are all equal (that is duplicate-query). The statements come from within one call into
     SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
     an OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
-    already asks for a list of keys. It reads the schema. It failed and was tried again. The loop sends
-    several shapes for each row (that is m-plus-n).
+    already asks for a list of keys. It reads the schema, or sets something such as a role. It is asked once
+    under each setting: a tenant's, a role's. It failed and was tried again. The loop sends several shapes for
+    each row (that is m-plus-n).
 """
 
 from collections.abc import Iterator
@@ -222,6 +223,12 @@ RULE = Rule(
         trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
         trace(loop(9, _LAST, offset_fingerprint="p1"), name="the last post of each author, no row skipped"),
         trace(loop(9, _VALID), name="the price that is valid at a date, for each product"),
+        trace(
+            alternating(
+                loop(9, "SET search_path TO t", same_parameters=True), loop(9, "SELECT * FROM t WHERE id = ?")
+            ),
+            name="lookups by connections that are set up anew, all alike",
+        ),
         trace(loop(9, "SELECT * FROM rates WHERE day BETWEEN ? AND ?"), name="a range that holds one row"),
         trace(
             query(call_site=line(3), loop_site=line(2), loop_id=1),
@@ -248,6 +255,11 @@ RULE = Rule(
         ),
         trace(
             loop(9, "SELECT * FROM t WHERE day >= ? AND day < ?", returned_rows=100), name="a day at a time"
+        ),
+        trace(loop(9, "SELECT set_config(?, ?, ?)"), name="the tenant is set"),
+        trace(
+            alternating(loop(9, "SET app.tenant = ?"), loop(9, "SELECT * FROM t WHERE id = ?")),
+            name="one lookup for each tenant, to whom row-level security shows other rows",
         ),
         trace(loop(9, "SELECT * FROM t WHERE id IN (…)"), name="lists of keys in chunks"),
         trace(loop(9, "SELECT oid FROM pg_catalog.pg_class WHERE relname = ?"), name="reflection"),

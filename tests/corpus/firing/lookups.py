@@ -141,6 +141,15 @@ def the_newest_until_a_day(session):
         session.scalars(until.order_by(Book.id.desc()).limit(1)).first()  # line
 
 
+@fires(N, statements=10, kind=REPEATED, on="postgresql")
+def lookups_of_each_tenant(connection):
+    """Of one tenant at a time, several rows one by one."""
+    for tenant in ("north", "east"):
+        connection.execute(select(func.set_config("app.tenant", tenant, True)))
+        for key in range(1, 5):  # loop
+            connection.scalar(select(Book.title).where(Book.id == key))  # line
+
+
 @fires("select-in-loop", statements=9, kind=REPEATED)
 def a_short_list_for_each_row(session):
     """IN looks like batching; with three keys a statement it is the same loop."""

@@ -193,3 +193,19 @@ def grouped_counts(session):
     counts = select(Book.author_id, func.count()).group_by(Book.author_id)
     for _, number in session.execute(counts):
         str(number)
+
+
+@silent(statements=8, on="postgresql")
+def a_count_for_each_tenant(connection):
+    """Row-level security answers the same question differently for each."""
+    for tenant in ("north", "east", "south", "west"):
+        connection.execute(select(func.set_config("app.tenant", tenant, True)))
+        connection.scalar(select(func.count()).select_from(Book))
+
+
+@silent(statements=8, on="postgresql")
+def a_row_of_each_schema(connection):
+    """The search path decides whose table is read."""
+    for number in range(1, 5):
+        connection.execute(text(f"SET LOCAL search_path TO tenant_{number}, public"))
+        connection.scalar(select(Book.title).where(Book.id == number))
