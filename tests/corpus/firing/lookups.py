@@ -1,5 +1,7 @@
 """A statement of the program's own, sent for one key after another."""
 
+import time
+
 import pandas
 from sqlalchemy import exists, func, select, text
 
@@ -163,6 +165,15 @@ def the_same_setting_for_each_row(session):
     """The answer does not depend on the row: it belongs before the loop."""
     for _ in range(8):  # loop
         session.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
+
+
+@fires("duplicate-query", N, statements=16, kind=REPEATED)
+def the_same_setting_beside_slow_work(session):
+    """A loop that takes long for each row is no poll: it asks for other things too."""
+    for country_id in range(1, 9):  # loop
+        session.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
+        time.sleep(0.011)
+        session.scalar(select(Author.id).where(Author.country_id == country_id))  # line
 
 
 @fires("duplicate-query", statements=3, kind=REPEATED)
