@@ -15,7 +15,7 @@ from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder
 from perfkit.capture.overflow import Overflow
-from perfkit.capture.parameters import ParameterNames, digest, values_in_text
+from perfkit.capture.parameters import ParameterNames, digest, offset_value, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
@@ -130,6 +130,7 @@ class Recorder:
             with self._folding:
                 self._background_count += 1
         record.parameters = digest(parameters)
+        record.offset = offset_value(record.shape_source, parameters)
         if self._shown is not None and len(self._shown) < KEPT:
             self._shown[record.serial] = shown_parameters(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, _SIZED) else None
@@ -277,6 +278,7 @@ class Recorder:
             connection_id=record.connection_id,
             is_background=record.is_background,
             parameter_count=record.parameter_count,
+            offset_fingerprint=self._parameter_names.named(record.offset),
             parameters=self._shown.get(record.serial) if self._shown is not None else None,
         )
 

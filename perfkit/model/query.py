@@ -14,7 +14,8 @@ class QuerySpan:
     The names follow OpenTelemetry's `db.*` conventions.
 
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
-    different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
+    different ones without keeping them, `None` where they could not be compared; `offset_fingerprint` does
+    so for the value of its OFFSET alone, where that is a parameter. `returned_rows` are the
     rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot
     be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
     where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
@@ -63,6 +64,7 @@ class QuerySpan:
     entity_bases: tuple[str, ...] = ()
     owner_bases: tuple[str, ...] = ()
     eager_paths: tuple[tuple[str, ...], ...] = ()
+    offset_fingerprint: str | None = None
 
     @property
     def end_ms(self) -> float:
