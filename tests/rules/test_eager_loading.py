@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 from sqlalchemy import ForeignKey, Select, create_engine, event, func, select
 from sqlalchemy.orm import (
+    DeclarativeBase,
     Mapped,
     Session,
     aliased,
@@ -26,7 +27,11 @@ from tests.corpus import models
 from tests.corpus.models import Author, Book, Tag, fill
 
 
-class Staff(models.Base):
+class Base(DeclarativeBase):
+    pass
+
+
+class Staff(Base):
     __tablename__ = "staff"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -41,13 +46,13 @@ class Boss(Staff):
     __mapper_args__: ClassVar = {"polymorphic_identity": "boss"}
 
 
-class Desk(models.Base):
+class Desk(Base):
     __tablename__ = "desks"
     id: Mapped[int] = mapped_column(primary_key=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
 
 
-class BossReport(models.Base):
+class BossReport(Base):
     __tablename__ = "boss_reports"
     id: Mapped[int] = mapped_column(primary_key=True)
     boss_id: Mapped[int] = mapped_column(ForeignKey("bosses.id"))
@@ -68,6 +73,7 @@ def session():
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         fill(connection)
+        Base.metadata.create_all(connection)
     with Session(engine) as session:
         session.add_all(Boss(desks=[Desk()], reports=[BossReport(), BossReport()]) for _ in range(9))
         session.commit()
