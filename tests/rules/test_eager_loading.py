@@ -19,6 +19,7 @@ from sqlalchemy.orm import (
     relationship,
     selectin_polymorphic,
     selectinload,
+    undefer,
 )
 
 from perfkit.model.finding import Finding
@@ -42,6 +43,7 @@ class Staff(Base):
 class Boss(Staff):
     __tablename__ = "bosses"
     id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    level: Mapped[int] = mapped_column(default=3)
     reports: Mapped[list["BossReport"]] = relationship()
     __mapper_args__: ClassVar = {"polymorphic_identity": "boss"}
 
@@ -65,6 +67,7 @@ PASTED = {
     "joinedload": joinedload,
     "selectinload": selectinload,
     "selectin_polymorphic": selectin_polymorphic,
+    "undefer": undefer,
 }
 
 
@@ -172,11 +175,26 @@ def of_heirs_alone(session, staff=select(Staff)):
             len(member.reports)
 
 
+def deferred(session, authors=AUTHORS):
+    for author in session.scalars(authors):
+        assert author.bio
+
+
+def deferred_behind_others(session, books=BOOKS.options(joinedload(Book.author))):
+    for book in session.scalars(books):
+        assert book.author.bio
+
+
+def columns_of_heirs(session, staff=select(Staff)):
+    for member in session.scalars(staff):
+        assert member.level
+
+
 PROGRAMS = [
     nested, nested_three_deep, two_for_each_inner_row, in_two_functions, collected_first,
     single_rows_then_a_collection, behind_what_is_joined, behind_what_is_selected, behind_two_that_are_eager,
     back_at_the_class_where_it_began, read_between_other_statements, objects_and_numbers, inherited,
-    of_heirs_alone,
+    of_heirs_alone, deferred, deferred_behind_others, columns_of_heirs,
 ]  # fmt: skip
 
 
