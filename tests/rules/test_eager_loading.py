@@ -5,6 +5,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -22,7 +23,10 @@ from sqlalchemy.orm import (
     undefer,
 )
 
+from perfkit.model.codec import trace_from_json, trace_to_json
 from perfkit.model.finding import Finding
+from perfkit.model.query import QueryTotals
+from perfkit.rules import diagnose
 from perfkit.session import measure
 from tests.corpus import models
 from tests.corpus.models import Author, Book, Tag, fill
@@ -256,6 +260,32 @@ def test_all_options_together_at_the_place_that_is_named_leave_one_statement_a_s
 def place_of_the_statement(work: Callable[..., object]) -> str:
     lines = inspect.getsource(work).splitlines()
     return next(line.strip() for line in lines if re.search(r"session\.(scalars|execute)\(", line))
+
+
+@pytest.mark.parametrize("work", PROGRAMS, ids=lambda work: work.__name__)
+def test_a_trace_that_was_saved_and_read_again_is_judged_alike(session, work):
+    session.expunge_all()
+    with measure("program") as m:
+        work(session)
+
+    assert diagnose(trace_from_json(trace_to_json(m.trace))) == m.diagnosis
+
+
+def test_beyond_the_bound_of_statements_the_sources_of_nested_loops_are_found_too(session):
+    session.expunge_all()
+    with measure("program") as m:
+        nested(session)
+    *kept, last = m.trace.queries or ()
+    rest = QueryTotals(
+        last.query_text, last.fingerprint, last.operation_name, 900, 9.0,
+        call_site=last.call_site, loop_site=last.loop_site, relationship=last.relationship,
+    )  # fmt: skip
+
+    found = diagnose(replace(m.trace, queries=tuple(kept), more_queries=(rest,))).findings
+
+    assert "923 statements where one would do: a loop in a loop" in found[0].message
+    assert found[0].cause == m.diagnosis.findings[0].cause
+    assert "selectinload(Author.books).selectinload(Book.reviews)" in found[0].advice
 
 
 def authors_of_unknown_origin(authors):
