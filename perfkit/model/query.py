@@ -22,8 +22,8 @@ class QuerySpan:
         parameter_fingerprint: tells equal parameters from different ones without keeping them; `None` where
             they could not be compared. `offset_fingerprint` does so for the value of its OFFSET alone, where
             that is a parameter.
-        returned_rows: rows that the database sent, `None` where that cannot be told; `consumed_rows` are those
-            that the program read.
+        returned_rows: rows that the database sent, `None` where that cannot be told; `consumed_rows` are
+            those that the program read.
         returned_bytes: the size of those rows on the wire, estimated from a few of them.
         status: whether it failed, and with what `error_type`.
         call_site: the program's line that sent it.
