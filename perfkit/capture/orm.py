@@ -12,6 +12,7 @@ class OrmLoad(NamedTuple):
     """What a statement loads, and why the ORM sent it by itself: a relationship, columns of one object.
 
     `is_access` tells that reading an attribute may have sent it, as any library does that walks over objects.
+    `to_many` and `part` are told of a relationship as in `QuerySpan`.
     """
 
     relationship: str | None = None
@@ -20,6 +21,8 @@ class OrmLoad(NamedTuple):
     entity: str | None = None
     is_access: bool = False
     owner_bases: tuple[str, ...] = ()
+    to_many: bool | None = None
+    part: tuple[str, ...] = ()
 
 
 NO_LOAD = OrmLoad()
@@ -92,6 +95,7 @@ def _named(owner: Any, attribute: Any) -> OrmLoad:
         entity=_class_name(getattr(attribute, "mapper", None)),
         is_access=True,
         owner_bases=tuple(filter(None, bases)),
+        to_many=getattr(attribute, "uselist", None),
     )
 
 

@@ -264,6 +264,8 @@ class Recorder:
             relationship=record.load.relationship,
             entity=record.load.entity,
             owner_bases=record.load.owner_bases,
+            to_many=record.load.to_many,
+            relationship_part=record.load.part,
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,

@@ -21,13 +21,16 @@ class QuerySpan:
     `loop_site` is that loop's line. `entity` names the classes of the ORM whose objects it loads, such as
     `User`, or `User, aliased(Post)`, or writes, where that is known; `relationship` is the attribute whose
     access sent the statement, for example `User.posts`, and `owner_bases` are the mapped classes that its
-    owner inherits from; `column_load` names the columns that a single object was loaded again for, and
-    `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`. Statements
-    with the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
-    `connection_id` numbers the block's connections. A statement of a task or thread that was at work before
-    the block began is `is_background`: those are in `Trace.background_queries` only. `parameters` are the
-    bound values as text, each cut at 100 characters, only where the person asked for them
-    (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
+    owner inherits from; `to_many` is whether it leads to many objects, `None` where that is unknown, and
+    `relationship_part` what Django was asked of it where that is not all: some of `filter`, `order`,
+    `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`; `column_load` names the columns
+    that a single object was loaded again for, and `column_load_kind` why. `batch_size` is the number of
+    parameter sets of an `executemany`. Statements with the same `context_id` were sent by one call into
+    SQLAlchemy. `driver` is what sent the statement, `connection_id` numbers the block's connections. A
+    statement of a task or thread that was at work before the block began is `is_background`: those are in
+    `Trace.background_queries` only. `parameters` are the bound values as text, each cut at 100 characters,
+    only where the person asked for them (`measure(parameters=True)`, `%%querycount --params`); those of an
+    `executemany` are never kept.
     """
 
     query_text: str
@@ -59,6 +62,8 @@ class QuerySpan:
     returned_bytes: int | None = None
     entity: str | None = None
     owner_bases: tuple[str, ...] = ()
+    to_many: bool | None = None
+    relationship_part: tuple[str, ...] = ()
 
     @property
     def end_ms(self) -> float:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from perfkit.model.query import QuerySpan
-from perfkit.rules._statements import has_limit, loads_collection
+from perfkit.rules._django_loading import django_loading
+from perfkit.rules._statements import loads_collection
 
 # Lazy loads that hang on each other, outermost first: User.posts, Post.tag.
 _Chain = tuple[QuerySpan, ...]
@@ -51,7 +52,7 @@ def eager_loading(
     entity = _entity_of(root, chains[0][0]) or owner
     if first.driver == "django":
         what = "this to the query set"
-        lines = [f"{entity}.objects.{_django_calls(chains, '…__' if is_behind else '')}"]
+        lines = django_loading(entity, chains, behind=is_behind)
     else:
         what = "this option to the statement"
         lines = _sqlalchemy_options(entity, chains, "…." if is_behind else "", is_recursive=is_recursive)
@@ -111,17 +112,8 @@ def _chain_of_options(chain: _Chain, depth: str = "") -> str:
 
 def _strategy(load: QuerySpan) -> str:
     """A join for one row, a second statement for many."""
-    return "selectinload" if loads_collection(load) else "joinedload"
-
-
-def _django_calls(chains: Sequence[_Chain], way: str) -> str:
-    """Django reads a single object with a LIMIT, to tell that there is no second; a collection without."""
-    calls: dict[str, list[str]] = {}
-    for chain in chains:
-        method = "select_related" if all(has_limit(load) for load in chain) else "prefetch_related"
-        path = "__".join((load.relationship or "").rpartition(".")[2] for load in chain)
-        calls.setdefault(method, []).append(f'"{way}{path}"')
-    return ".".join(f"{method}({', '.join(paths)})" for method, paths in calls.items())
+    to_many = loads_collection(load) if load.to_many is None else load.to_many
+    return "selectinload" if to_many else "joinedload"
 
 
 def _chains(loads: Sequence[QuerySpan], root: str) -> tuple[list[_Chain], list[str]]:

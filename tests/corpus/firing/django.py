@@ -51,6 +51,27 @@ def django_count_per_parent(authors):
         author.books.count()  # line
 
 
+@fires(N, statements=9, on="django")
+def django_existence_per_parent(authors):
+    """Whether an author has such a book: `Exists` in an annotation answers for all authors."""
+    for author in authors.all():  # cause, loop
+        author.books.filter(title="book 1").exists()  # line
+
+
+@fires(N, statements=9, on="django")
+def django_newest_per_parent(authors):
+    """The last book of each author: a LIMIT, and yet a relation to many."""
+    for author in authors.all():  # cause, loop
+        author.books.order_by("-id").first()  # line
+
+
+@fires(N, statements=10, on="django")
+def django_filter_past_a_prefetch(authors):
+    """What filters a relation goes round the objects that were prefetched."""
+    for author in authors.prefetch_related("books"):  # cause, loop
+        list(author.books.filter(title="book 1"))  # line
+
+
 @fires("column-load", statements=9, on="django")
 def django_deferred_column(authors):
     """A column that `defer` left out is read after all."""
