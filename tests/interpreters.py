@@ -16,6 +16,10 @@ from perfkit.lab.progress import waiting_for
 
 ROOT = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+# For parameters: what needs one environment runs in one process, or the others would wait until it is there.
+EACH_VERSION = [
+    pytest.param(v, marks=pytest.mark.xdist_group(f"python-{v}"), id=f"Python {v}") for v in VERSIONS
+]
 _DONE = "installed"
 
 
@@ -81,6 +85,7 @@ def _install(folder: Path, packages: tuple[str, ...]) -> None:
     wheels = folder / "wheel"
     wheels.mkdir()
     wanted = packages or (str(build_wheel(wheels)),)
-    options = ("--quiet", "--disable-pip-version-check")
+    # What is imported is compiled then; most of it never is.
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile")
     subprocess.run([str(python), "-m", "pip", "install", *options, *wanted], check=True, capture_output=True)
     (folder / _DONE).touch()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import VERSIONS, build_wheel, environment
+from tests.interpreters import EACH_VERSION, build_wheel, environment
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_the_wheel_brings_notebooks_shop_and_settings_and_no_tests(wheel):
     assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EACH_VERSION)
 def test_the_smallest_tour_runs_from_an_empty_environment(version, tmp_path, tmp_path_factory):
     programs = environment(version, tmp_path_factory)
     if programs is None:

@@ -1,6 +1,7 @@
 """From the instruction that runs again and again to the `for` that makes it do so."""
 
 import ast
+import dis
 import functools
 import linecache
 from types import CodeType
@@ -9,6 +10,8 @@ from typing import NamedTuple
 _FOR = (ast.For, ast.AsyncFor)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+# What a loop does once, as it begins. Python 3.11 says that it is at the loop, not at what that walks over.
+_BEGINNINGS = frozenset(dis.opmap[name] for name in ("GET_ITER", "GET_AITER", "GET_YIELD_FROM_ITER"))
 _Place = tuple[int, int]
 
 
@@ -41,7 +44,12 @@ def loop_header_line(code: CodeType, instruction_offset: int, line_number: int) 
         function: `map`, a callback.
     """
     place = (line_number, _column(code, instruction_offset))
-    around = [block for block in _blocks("".join(linecache.getlines(code.co_filename))) if block.holds(place)]
+    begins = code.co_code[instruction_offset] in _BEGINNINGS
+    around = [
+        block
+        for block in _blocks("".join(linecache.getlines(code.co_filename)))
+        if block.holds(place) and not (begins and block.start == place)
+    ]
     if not around:
         return line_number
     innermost = max(around, key=lambda block: block.start)

@@ -16,7 +16,7 @@ from typing import Any
 from perfkit.capture._running_frames import running_frames
 from perfkit.capture.frame_marks import FirstMark, Mark, Marks, Visit
 from perfkit.capture.loop_paths import LoopPaths
-from perfkit.capture.positions import NOWHERE, Instruction, Position
+from perfkit.capture.positions import NOWHERE, Instruction, Position, instruction_of, twin_of
 from perfkit.capture.user_frames import stack, user_frames
 
 # Blocks may be nested, and one block has more than one finder: they share the marks.
@@ -92,7 +92,7 @@ class LoopFinder:
         key = (id(code), offset, loop_id)
         known = self._positions.get(key)
         if known is None:
-            known = self._positions[key] = Position(Instruction(code, offset), loop_id)
+            known = self._positions[key] = Position(instruction_of(call), loop_id)
         return known
 
     def loop_of(self, serial: int, loop_id: int | None) -> int | None:
@@ -133,7 +133,9 @@ class LoopFinder:
             return _NEW
         known = visits.get(offset)
         if known is None:
-            visits[offset] = Visit(serial)
+            twin = twin_of(frame.f_code, offset, visits)
+            known = None if twin is None else visits[twin]
+            visits[offset] = known or Visit(serial)
         return known, False
 
     def _recursion(self, call: FrameType, own: FrameType, place: tuple[int, object]) -> int | None:
@@ -166,14 +168,10 @@ class LoopFinder:
     def _prove(self, visit: Visit, frame: FrameType) -> int:
         if visit.loop_id is None:
             visit.loop_id = next(self._ids)
-            self._loops[visit.loop_id] = _at(frame)
+            self._loops[visit.loop_id] = instruction_of(frame)
             # The deepest loop is proved first, so a later one never takes a statement away from it.
             self._first_of_loop.setdefault(visit.first_serial, visit.loop_id)
         return visit.loop_id
-
-
-def _at(frame: FrameType) -> Instruction:
-    return Instruction(frame.f_code, frame.f_lasti)
 
 
 def _deeper_call(call: FrameType, outer: FrameType) -> FrameType | None:

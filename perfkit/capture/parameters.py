@@ -21,6 +21,10 @@ _MAX_VALUES = 2_000
 _MAX_TEXT = 10_000
 _PASTED = re.compile(r"""--[^\n]*|/\*.*?\*/|"(?:[^"]|"")*"|'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b""", re.DOTALL)
 _FEW = 20
+# SQLAlchemy writes a list's place out where it is compiled, and as many placeholders when it is sent.
+_PLACEHOLDER = r"\?|%s|%\(\w+\)s|(?<!:):\w+|\$\d+"
+_OFFSET = re.compile(rf"\bOFFSET\s+({_PLACEHOLDER})(.*)", re.IGNORECASE | re.DOTALL)
+_BOUND = re.compile(_PLACEHOLDER)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -44,6 +48,37 @@ def values_in_text(statement: str) -> tuple[str, tuple[str, ...]]:
         return "?"
 
     return _PASTED.sub(take, statement), tuple(values)
+
+
+@functools.lru_cache(maxsize=4096)
+def _offset_place(statement: str) -> int | str | None:
+    """The index or the name of the parameter that is a statement's only OFFSET."""
+    found = _OFFSET.search(statement)
+    if found is None or "offset" in found[2].lower() or "POSTCOMPILE" in found[2]:
+        return None
+    name = found[1].removeprefix("%(").removesuffix(")s").strip(":$")
+    if name.isdecimal():
+        return int(name) - 1
+    return -1 - len(_BOUND.findall(found[2])) if name in ("?", "%s") else name
+
+
+def offset_value(statement: str, parameters: object) -> int | None:
+    """How many rows a statement skips, to be told apart from other offsets; `None` where it is not known.
+
+    SQLite's dialect of SQLAlchemy writes `LIMIT ? OFFSET ?` though nobody skips rows, so the text alone does
+    not say whether a loop walks over pages. Every statement asks: the text is read once.
+    """
+    place = _offset_place(statement)
+    if place is None:
+        return None
+    kind = type(parameters)
+    try:
+        if kind is dict or (kind in (tuple, list) and type(place) is int):
+            value = parameters[place]  # type: ignore[index]
+            return value if type(value) is int else None
+    except (KeyError, IndexError):
+        pass
+    return None
 
 
 class ParameterNames:

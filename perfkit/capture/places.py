@@ -19,7 +19,7 @@ class Places:
             return None
         known = self._lines.get(place)
         if known is None:
-            line = line_at(place.code, place.offset)
+            line = place.line or line_at(place.code, place.offset)
             known = self._lines[place] = code_location(place.code.co_filename, line, place.code.co_name)
         return known
 
@@ -29,7 +29,6 @@ class Places:
             return None
         known = self._loops.get(place)
         if known is None:
-            path = place.code.co_filename
-            line = loop_header_line(place.code, place.offset, line_at(place.code, place.offset))
-            known = self._loops[place] = code_location(path, line, place.code.co_name)
+            line = place.line or loop_header_line(place.code, place.offset, line_at(place.code, place.offset))
+            known = self._loops[place] = code_location(place.code.co_filename, line, place.code.co_name)
         return known

@@ -10,8 +10,8 @@ class Record:
 
     __slots__ = (
         "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
-        "is_background", "load", "parameter_count", "parameters", "position", "returned_bytes", "rows",
-        "serial", "shape_source", "start", "system_name", "task_id", "thread_id",
+        "is_background", "load", "offset", "parameter_count", "parameters", "position", "returned_bytes",
+        "rows", "serial", "shape_source", "start", "system_name", "task_id", "thread_id",
     )  # fmt: skip
 
     def __init__(self, serial: int, shape_source: str, system_name: str, driver: str) -> None:
@@ -24,6 +24,7 @@ class Record:
         self.load: OrmLoad = NO_LOAD
         self.parameters: int | None = None
         self.parameter_count: int | None = None
+        self.offset: int | None = None
         self.rows: int | None = None
         self.returned_bytes: int | None = None
         self.consumed: RowCount | None = None

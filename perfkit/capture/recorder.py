@@ -15,7 +15,7 @@ from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder
 from perfkit.capture.overflow import Overflow
-from perfkit.capture.parameters import ParameterNames, digest, values_in_text
+from perfkit.capture.parameters import ParameterNames, digest, offset_value, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample
@@ -130,6 +130,7 @@ class Recorder:
             with self._folding:
                 self._background_count += 1
         record.parameters = digest(parameters)
+        record.offset = offset_value(record.shape_source, parameters)
         if self._shown is not None and len(self._shown) < KEPT:
             self._shown[record.serial] = shown_parameters(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, _SIZED) else None
@@ -261,23 +262,18 @@ class Recorder:
             call_site=places.line(record.position.call),
             loop_site=places.loop(self._loops.instruction(loop_id)),
             loop_id=loop_id,
-            relationship=record.load.relationship,
-            entity=record.load.entity,
-            owner_bases=record.load.owner_bases,
-            to_many=record.load.to_many,
-            relationship_part=record.load.part,
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,
             context_id=record.context_id,
             consumed_rows=record.consumed_rows,
-            column_load=record.load.column,
-            column_load_kind=record.load.column_kind,
             driver=record.driver,
             connection_id=record.connection_id,
             is_background=record.is_background,
             parameter_count=record.parameter_count,
+            offset_fingerprint=self._parameter_names.named(record.offset),
             parameters=self._shown.get(record.serial) if self._shown is not None else None,
+            **record.load.span_fields(),
         )
 
     def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:

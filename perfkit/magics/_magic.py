@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import Shell, argument_parser
+from perfkit.magics._namespace import refuse_taken_name
 from perfkit.magics._parts import Parts
 from perfkit.model.trace import Trace
 from perfkit.session import Focus, Result
@@ -70,6 +71,7 @@ class CellMagic:
             MagicError: if the arguments do not fit.
         """
         arguments = parse_line(self.parser, self.typed, line)
+        refuse_taken_name(shell, self.typed, arguments.name)
         return Run(self, arguments, self.parts(shell, arguments))
 
 

@@ -1,14 +1,26 @@
 """Names that a person types after a magic: variables, functions and engines of the notebook."""
 
 import difflib
+import functools
 import re
 import sys
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perfkit.capture.named_functions import Measurable, functions_in
 from perfkit.magics._ipython import MagicError, Shell
 from perfkit.session import shop_engine
+
+_MOST_LISTED = 5
+"""Engines that one line can name with their databases."""
+
+# A function under `functools.cache` is one to the person who wrote it.
+_FUNCTIONS = (
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, type(functools.cache(len))
+)  # fmt: skip
+_KINDS = {"function": _FUNCTIONS, "class": (type,), "module": (types.ModuleType,)}
+"""What is written once and used in many cells. A value, such as a former result, is made anew by its cell."""
 
 
 def variable(namespace: Mapping[str, Any], dotted_name: str) -> Any:
@@ -36,6 +48,29 @@ def _did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
     return f" Did you mean {close[0]!r}?" if close else " Run the cell that defines it first."
 
 
+def refuse_taken_name(shell: Shell, magic: str, name: str | None) -> None:
+    """Keep a result from replacing what the notebook needs.
+
+    Args:
+        shell: whose variables and whose running cell are looked at: the cell may define the function.
+        magic: its name as typed, for the message.
+        name: of the variable that takes the result, if any.
+
+    Raises:
+        MagicError: if it holds a function, a class or a module.
+    """
+    if name is None:
+        return
+    held = type(shell.user_ns.get(name))
+    kind = next((kind for kind, types_of in _KINDS.items() if issubclass(held, types_of)), None)
+    if kind is None and _cell_defines(shell, name, indent=""):
+        kind = "function"
+    if kind:
+        raise MagicError(
+            f"{magic}: {name!r} is the name of a {kind}, which the result would replace. Give another name."
+        )
+
+
 def named_functions(shell: Shell, magic: str, names: Sequence[str]) -> tuple[Measurable, ...]:
     """The functions that a person has named to have them measured line by line.
 
@@ -56,10 +91,10 @@ def named_functions(shell: Shell, magic: str, names: Sequence[str]) -> tuple[Mea
         raise MagicError(f"{magic}: {error}") from None
 
 
-def _cell_defines(shell: Shell, name: str) -> bool:
+def _cell_defines(shell: Shell, name: str, indent: str = r"\s*") -> bool:
     """Whether the function may come to be while the cell runs."""
     cell = shell.displayhook.exec_result
-    definition = rf"^\s*(async\s+)?def\s+{re.escape(name)}\b"
+    definition = rf"^{indent}(async\s+)?def\s+{re.escape(name)}\b"
     return cell is not None and re.search(definition, cell.info.raw_cell, re.MULTILINE) is not None
 
 
@@ -90,6 +125,13 @@ def _engine_types() -> tuple[type, ...]:
     return tuple(getattr(sys.modules[module], name) for module, name in places if module in sys.modules)
 
 
+def database_of(engine: Any) -> str:
+    """Kind, host and name only: the rest of a URL may hold a password."""
+    url = engine.url
+    host = f" on {url.host}" if url.host else ""
+    return f"{url.get_backend_name()}: {url.database or 'in memory'}{host}"
+
+
 def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
     """The engine of this name, or the only one that the notebook has.
 
@@ -109,9 +151,19 @@ def the_engine(namespace: Mapping[str, Any], name: str | None) -> Any:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        names = ", ".join(found)
-        raise MagicError(f"Several engines are here: {names}. Say which: %%explain -e {next(iter(found))}")
+        raise MagicError(_which(found))
     raise MagicError("The notebook has no SQLAlchemy engine. Make one: engine = create_engine(url)")
+
+
+def _which(found: Mapping[str, Any]) -> str:
+    """What to say where the SQL could be meant for any of several engines."""
+    listed = [f"{name} ({database_of(engine)})" for name, engine in found.items()]
+    more = len(listed) - _MOST_LISTED
+    names = ", ".join([*listed[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])])
+    return (
+        f"Several engines are here, and the SQL could be meant for any: {names}.\n"
+        f"Say which: %%explain -e {next(iter(found))}"
+    )
 
 
 def _named(namespace: Mapping[str, Any], name: str) -> Any:

@@ -19,7 +19,8 @@ from perfkit.magics._against import comparison, look_up_before
 from perfkit.magics._arguments import parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser, show
 from perfkit.magics._mistyped_sql import mistyped_sql
-from perfkit.magics._namespace import the_engine, variable
+from perfkit.magics._namespace import refuse_taken_name, the_engine, variable
+from perfkit.magics._unfit_value import unfit_value
 from perfkit.magics.cells import explain_arguments
 from perfkit.magics.explain_paste import read_cell, refuse_plan_without_option, wants_plan
 from perfkit.model.plan_paste import looks_like_plan
@@ -103,6 +104,7 @@ def explain_cell(shell: Shell, line: str, body: str) -> None:
         MagicError: if the arguments do not fit, a name is unknown, or the database refuses.
     """
     arguments = parse_line(_parser(), "%%explain", line)
+    refuse_taken_name(shell, "%%explain", arguments.name)
     look_up_before(shell, arguments)
     result = read_cell(arguments, body) if arguments.plan else _explain(shell, arguments, body)
     if arguments.name:
@@ -126,6 +128,9 @@ def _explain(shell: Shell, arguments: argparse.Namespace, sql: str) -> Result:
     try:
         return _explained(connectable, sql, parameters, arguments, rewrite)
     except ExplainError as error:
+        unfit = unfit_value(str(error), parameters or {})
+        if unfit:
+            raise MagicError(f"%%explain: {unfit}") from None
         hint = _PLACEHOLDER_HINT if not parameters and _PLACEHOLDER.search(sql) else ""
         raise MagicError(f"%%explain: {error}{hint}") from None
 

@@ -11,6 +11,7 @@ from perfkit.magics._arguments import add_target, parse_line
 from perfkit.magics._ipython import MagicError, Shell, argument_parser
 from perfkit.magics._namespace import variable
 from perfkit.model.trace import Trace
+from perfkit.proof.versions import UnsuitableFunctionError, is_async
 from perfkit.session import (
     Comparison,
     Measurement,
@@ -56,6 +57,11 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", metavar="AFTER", help="the new version")
     add_target(parser)
     parser.add_argument(
+        "--unordered",
+        action="store_true",
+        help="the order of lists and of rows is no part of the result; with it, the same items are the same",
+    )
+    parser.add_argument(
         "--repeat-writes",
         action="store_true",
         help="time functions that write to the database too: each of the many runs then writes again; "
@@ -66,14 +72,24 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
     __tracebackhide__ = True
     before, after = _function(shell, arguments.before), _function(shell, arguments.after)
-    if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
+    if is_async(before) or is_async(after):
         options = f", target_ms={arguments.target:g}" if arguments.target else ""
+        options += ", ordered=False" if arguments.unordered else ""
         options += ", repeat_writes=True" if arguments.repeat_writes else ""
         raise MagicError(
             "%verify: a line magic cannot await, and these functions are async. Write:\n"
             f"await perfkit.verify_async({arguments.before}, {arguments.after}{options})"
         )
-    return verify(before, after, target_ms=arguments.target, repeat_writes=arguments.repeat_writes)
+    try:
+        return verify(
+            before,
+            after,
+            target_ms=arguments.target,
+            ordered=not arguments.unordered,
+            repeat_writes=arguments.repeat_writes,
+        )
+    except UnsuitableFunctionError as error:
+        raise MagicError(f"%verify: {error}") from None
 
 
 def _function(shell: Shell, name: str) -> Callable[[], object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from perfkit.capture.cpu import profiler_holder
 from perfkit.capture.rss import high_water_bytes
-from perfkit.magics._namespace import engines
+from perfkit.magics._namespace import database_of, engines
 from perfkit.views._html import card, code, heading, section, table
 
 
@@ -52,7 +52,7 @@ def status(namespace: Mapping[str, Any], magics: Sequence[tuple[str, str]]) -> S
         namespace: the notebook's variables, searched for engines.
         magics: usage and one line of help of each magic.
     """
-    found = [(name, _database(engine)) for name, engine in engines(namespace).items()]
+    found = [(name, database_of(engine)) for name, engine in engines(namespace).items()]
     return Status(
         version=version("perfkit"),
         parts=(
@@ -77,10 +77,3 @@ def _profiler() -> str:
 
 def _memory() -> str:
     return "peak and growth; the peak as " + ("the kernel keeps it" if high_water_bytes() else "sampled")
-
-
-def _database(engine: Any) -> str:
-    """Kind, host and name only: the rest of a URL may hold a password."""
-    url = engine.url
-    host = f" on {url.host}" if url.host else ""
-    return f"{url.get_backend_name()}: {url.database or 'in memory'}{host}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from perfkit.model.plan import Plan, PlanNode
+from perfkit.model.plan_scans import as_number
 
 GATHER = ("Gather", "Gather Merge")
 
@@ -37,28 +38,42 @@ def process_times_ms(node: PlanNode) -> tuple[float, ...]:
 
 
 def process_blocks(node: PlanNode) -> tuple[float, ...]:
-    """Blocks that each process read in the scans below a node that hand out a table's pages to all of them.
+    """Blocks that each process read of the tables whose pages are handed out to all of them.
 
-    The leader comes first. Empty where the plan does not tell the workers apart, or not with their blocks.
+    The processes are those of `process_times_ms`, in the same order. Empty where the plan does not tell the
+    workers apart, or not with their blocks, or counts what hangs on each row among them.
     """
-    totals: list[float] = []
+    said = node.attributes.get("Workers")
+    if not isinstance(said, list):
+        return ()
+    numbers = [_number(worker) for worker in said]
+    totals = [0.0] * (len(numbers) + 1)
     for scan in node.walk():
-        said = scan.attributes.get("Workers")
         if scan.attributes.get("Parallel Aware") is not True or scan.relation_name is None:
             continue
-        if not isinstance(said, list) or not all(isinstance(worker, Mapping) for worker in said):
+        if any(not child.node_type.startswith("Bitmap") for child in scan.children):
             return ()
-        blocks = [_blocks(worker) for worker in said]
-        each = [max(0.0, scan.buffers.shared - sum(blocks)), *blocks]
-        if totals and len(totals) != len(each):
+        blocks = _blocks_of_workers(scan)
+        if not set(blocks) <= set(numbers):
             return ()
-        totals = [a + b for a, b in zip(totals or [0.0] * len(each), each, strict=True)]
+        totals[0] += max(0.0, scan.buffers.shared - sum(blocks.values()))
+        for position, number in enumerate(numbers, start=1):
+            totals[position] += blocks.get(number, 0.0)
     return tuple(totals) if sum(totals) else ()
 
 
-def _blocks(worker: Mapping[str, object]) -> float:
-    numbers = (worker.get(f"Shared {kind} Blocks") for kind in ("Hit", "Read"))
-    return sum(float(number) for number in numbers if isinstance(number, int | float))
+def _blocks_of_workers(scan: PlanNode) -> dict[object, float]:
+    """By the workers' numbers: a worker that never came to a node is not told there."""
+    said = scan.attributes.get("Workers")
+    workers_ = [worker for worker in said if isinstance(worker, Mapping)] if isinstance(said, list) else []
+    return {
+        _number(worker): sum(as_number(worker.get(f"Shared {kind} Blocks")) for kind in ("Hit", "Read"))
+        for worker in workers_
+    }
+
+
+def _number(worker: object) -> object:
+    return worker.get("Worker Number") if isinstance(worker, Mapping) else None
 
 
 def _busy_ms(worker: Mapping[str, object]) -> float:

@@ -14,23 +14,25 @@ class QuerySpan:
     The names follow OpenTelemetry's `db.*` conventions.
 
     `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
-    different ones without keeping them, `None` where they could not be compared. `returned_rows` are the
+    different ones without keeping them, `None` where they could not be compared; `offset_fingerprint` does
+    so for the value of its OFFSET alone, where that is a parameter. `returned_rows` are the
     rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot
     be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
     where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
     `loop_site` is that loop's line. `entity` names the classes of the ORM whose objects it loads, such as
     `User`, or `User, aliased(Post)`, or writes, where that is known; `relationship` is the attribute whose
-    access sent the statement, for example `User.posts`, and `owner_bases` are the mapped classes that its
-    owner inherits from; `to_many` is whether it leads to many objects, `None` where that is unknown, and
-    `relationship_part` what Django was asked of it where that is not all: some of `filter`, `order`,
-    `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`; `column_load` names the columns
-    that a single object was loaded again for, and `column_load_kind` why. `batch_size` is the number of
-    parameter sets of an `executemany`. Statements with the same `context_id` were sent by one call into
-    SQLAlchemy. `driver` is what sent the statement, `connection_id` numbers the block's connections. A
-    statement of a task or thread that was at work before the block began is `is_background`: those are in
-    `Trace.background_queries` only. `parameters` are the bound values as text, each cut at 100 characters,
-    only where the person asked for them (`measure(parameters=True)`, `%%querycount --params`); those of an
-    `executemany` are never kept.
+    access sent the statement, for example `User.posts`, `owner_bases` and `entity_bases` are the mapped
+    classes that its owner and `entity` inherit from. `to_many` is whether it leads to many objects, `None`
+    where that is unknown, and `relationship_part` what Django was asked of it where that is not all: some
+    of `filter`, `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
+    `eager_paths` are the relationships that it loads along, each as the way there and the class at its end:
+    `("User.posts", "Post.tags", "Tag")`; `column_load` names the columns that a single object was loaded
+    again for, and `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`.
+    Statements with the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the
+    statement, `connection_id` numbers the block's connections. A statement of a task or thread that was at
+    work before the block began is `is_background`: those are in `Trace.background_queries` only.
+    `parameters` are the bound values as text, each cut at 100 characters, only where the person asked for
+    them (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
     """
 
     query_text: str
@@ -61,9 +63,12 @@ class QuerySpan:
     parameters: tuple[str, ...] | None = None
     returned_bytes: int | None = None
     entity: str | None = None
+    entity_bases: tuple[str, ...] = ()
     owner_bases: tuple[str, ...] = ()
     to_many: bool | None = None
     relationship_part: tuple[str, ...] = ()
+    eager_paths: tuple[tuple[str, ...], ...] = ()
+    offset_fingerprint: str | None = None
 
     @property
     def end_ms(self) -> float:

@@ -7,7 +7,14 @@ from perfkit.model.verification import Equivalence
 from perfkit.proof._comparison import Comparison
 from perfkit.proof._places import DifferenceError, Path, described
 
-__all__ = ["Equivalence", "same_result"]
+__all__ = ["ANY_ORDER", "Equivalence", "same_result"]
+
+ANY_ORDER = "but the items are the same in any order"
+"""How the reason of a difference ends that comes from the order alone."""
+_NOTHING = (
+    "cannot certify: neither version returned anything, so nothing could be compared; "
+    "return what the page shows"
+)
 
 
 def same_result(before: object, after: object, *, ordered: bool = True) -> Equivalence:
@@ -15,7 +22,8 @@ def same_result(before: object, after: object, *, ordered: bool = True) -> Equiv
 
     Floats are equal within 1e-9 of their size, NaN equals NaN, and a value of another kind (int and float,
     Decimal and str) is a difference. Named tuples and SQLAlchemy rows compare as tuples. ORM objects compare
-    by what is loaded on both sides; nothing is loaded for the comparison. Exceptions compare by type.
+    by what is loaded on both sides; nothing is loaded for the comparison. Exceptions compare by type. Two
+    functions that return `None` may do anything: that certifies nothing.
 
     Args:
         before: what the old version returned, or the exception it raised.
@@ -29,10 +37,11 @@ def same_result(before: object, after: object, *, ordered: bool = True) -> Equiv
     """
     if isinstance(before, BaseException) or isinstance(after, BaseException):
         return _same_ending(before, after)
+    if before is None and after is None:
+        return Equivalence(None, _NOTHING)
     answer = _compared(before, after, ordered=ordered)
     if ordered and answer.equal is False and _compared(before, after, ordered=False).equal:
-        hint = "but the items are the same in any order (ordered=False accepts that)"
-        return Equivalence(False, f"{answer.reason}, {hint}")
+        return Equivalence(False, f"{answer.reason}, {ANY_ORDER}")
     return answer
 
 

@@ -13,6 +13,9 @@ from perfkit.rules._rule import Rule
 ECHO_SHARE = 0.8
 # These say that something is slow, not why: any other finding about the same statements is the better one.
 SYMPTOMS = ("slow-query",)
+# What these say about a loop also ends the questions that it asks again for some of its rows.
+LOOPS = ("n-plus-one", "m-plus-n", "select-in-loop")
+REPEATS = "duplicate-query"
 
 __all__ = ["all_rules", "diagnose", "find_rule"]
 
@@ -58,15 +61,31 @@ def _without_echoes(findings: list[Finding], trace: Trace) -> list[Finding]:
     """One root cause is one finding: drop what a rule of a lower code already explains.
 
     Two findings are the same when at least 80 % of the later one's statements are among the earlier one's
-    (reference notes on detectors, section 3, "cross-cutting guards").
+    (reference notes on detectors, section 3, "cross-cutting guards"). What loops ask again is theirs,
+    whatever the codes, and though several findings share it.
     """
     kept: list[Finding] = []
+    findings = [finding for finding in findings if not _repeats_within_loops(finding, findings, trace)]
     for finding in sorted(findings, key=lambda finding: finding.rule in SYMPTOMS):
         mine = set(finding.offenders)
         if not any(_explains(other, finding, mine) or _plans(other, finding, trace) for other in kept):
             kept.append(finding)
     yielding = {rule.name: rule.yields_to for rule in all_rules()}
     return [finding for finding in kept if not _is_symptom(finding, kept, yielding.get(finding.rule, ()))]
+
+
+def _repeats_within_loops(finding: Finding, findings: list[Finding], trace: Trace) -> bool:
+    """Whether it is one question that loops ask again, of which other findings speak.
+
+    Several questions that come again together are another cause: a part of the block runs twice.
+    """
+    if finding.rule != REPEATS:
+        return False
+    spans, mine = trace.queries or (), set(finding.offenders)
+    if len({spans[index].fingerprint for index in mine}) > 1:
+        return False
+    explained = {index for other in findings if other.rule in LOOPS for index in other.offenders}
+    return len(mine & explained) >= ECHO_SHARE * len(mine)
 
 
 def _is_symptom(finding: Finding, findings: list[Finding], causes: tuple[str, ...]) -> bool:

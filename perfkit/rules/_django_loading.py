@@ -21,40 +21,39 @@ _CLASSES = ("Avg", "Count", "Exists", "Max", "Min", "OuterRef", "Prefetch", "Q",
 _ANSWERS = ("count", "exists", "aggregate")
 
 
-def django_loading(entity: str, chains: Sequence[_Chain], *, behind: bool) -> list[str]:
-    """The code to add, and where the loop has to read another name.
+def django_loading(entity: str, chains: Sequence[_Chain]) -> list[str]:
+    """What is to be imported, which other names the loop has to read, and last the code to add.
 
     Args:
         entity: the model whose query set it is added to.
         chains: the relations to load, each behind those that lead to it.
-        behind: whether further relations, which are not known, lead to the first of each.
     """
-    code = f"{entity}.objects.{_calls(chains, '…' if behind else '')}"
+    code = f"{entity}.objects.{_calls(chains)}"
     needed = [name for name in _CLASSES if re.search(rf"\b{name}\(", code)]
     lines = [f"from django.db.models import {', '.join(needed)}"] if needed else []
     notes = dict.fromkeys(_note(load) for chain in chains for load in chain if load.relationship_part)
-    return [*lines, code, *notes]
+    return [*lines, *notes, code]
 
 
-def _calls(chains: Sequence[_Chain], way: str) -> str:
+def _calls(chains: Sequence[_Chain]) -> str:
     calls: dict[str, list[str]] = {}
     for chain in chains:
-        method, argument = _call(chain, way)
+        method, argument = _call(chain)
         if argument not in calls.setdefault(method, []):
             calls[method].append(argument)
     return ".".join(f"{method}({', '.join(arguments)})" for method, arguments in calls.items())
 
 
-def _call(chain: _Chain, way: str) -> tuple[str, str]:
+def _call(chain: _Chain) -> tuple[str, str]:
     parts = (number for number, load in enumerate(chain) if load.relationship_part)
     at = next(parts, None)
     if at is None:
         method = "prefetch_related" if any(map(_is_to_many, chain)) else "select_related"
-        return method, f'"{_path(chain, way)}"'
+        return method, f'"{_path(chain)}"'
     load, rest = chain[at], chain[at + 1 :]
     if not _answer(load):
-        return "prefetch_related", _prefetch(_path(chain[: at + 1], way), load, rest)
-    owners = _path(chain[:at], way)
+        return "prefetch_related", _prefetch(_path(chain[: at + 1]), load, rest)
+    owners = _path(chain[:at])
     if not owners:
         return "annotate", _annotation(load)
     query_set = f"{_owner(load)}.objects.annotate({_annotation(load)})"
@@ -70,8 +69,8 @@ def _answer(load: QuerySpan) -> str | None:
     return next((part for part in load.relationship_part if part in _ANSWERS), None)
 
 
-def _path(chain: _Chain, way: str) -> str:
-    return "__".join(filter(None, [way, *map(_accessor, chain)]))
+def _path(chain: _Chain) -> str:
+    return "__".join(map(_accessor, chain))
 
 
 def _accessor(load: QuerySpan) -> str:
@@ -95,7 +94,7 @@ def _prefetch(path: str, load: QuerySpan, rest: _Chain) -> str:
     part = load.relationship_part
     calls = ".filter(...)" if "filter" in part else ""
     calls += f".order_by({_order(load)})" if "order" in part else ""
-    calls += f".{_calls([rest], '')}" if rest else ""
+    calls += f".{_calls([rest])}" if rest else ""
     cut = "[:1]" if "first" in part else "[:n]" if "slice" in part else ""
     query_set = f"{_model(load)}.objects{calls or '.all()'}{cut}"
     return f'Prefetch("{path}", queryset={query_set}, to_attr="{_attribute(load)}")'
@@ -142,6 +141,4 @@ def _note(load: QuerySpan) -> str:
     read = f"# read {_owner(load).lower()}.{_attribute(load)} in the loop"
     if _answer(load):
         return read
-    return (
-        f"{read}, and move its calls such as .filter() to this query set: they go round what was prefetched"
-    )
+    return f"{read}: its .filter() or other call moves to the query set, as it goes round what was prefetched"

@@ -4,21 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from perfkit.model.query import QuerySpan
 from perfkit.rules._django_loading import django_loading
+from perfkit.rules._key_lists import model_of
+from perfkit.rules._orm_classes import entities, has_alias, loads_owner_of, owner_of
+from perfkit.rules._sources import Source
 from perfkit.rules._statements import loads_collection
 
 # Lazy loads that hang on each other, outermost first: User.posts, Post.tag.
 _Chain = tuple[QuerySpan, ...]
-_ALIAS = "aliased("
-
-
-def owner_of(load: QuerySpan) -> str:
-    """The class whose attribute a lazy load reads."""
-    return (load.relationship or "").partition(".")[0]
-
-
-def loads_owner_of(load: QuerySpan, source: QuerySpan) -> bool:
-    """Whether a statement loads objects of the class whose attribute is read, or of a base of it."""
-    return bool(load.relationship) and not {owner_of(load), *load.owner_bases}.isdisjoint(_entities(source))
 
 
 def first_load(loads: Sequence[QuerySpan]) -> QuerySpan:
@@ -32,82 +24,97 @@ def first_load(loads: Sequence[QuerySpan]) -> QuerySpan:
 
 
 def eager_loading(
-    loads: Sequence[QuerySpan], sources: Sequence[QuerySpan], *, is_recursive: bool = False
+    loads: Sequence[QuerySpan], sources: Sequence[Source], *, is_recursive: bool = False
 ) -> str:
     """What to add, where, and the code to paste.
 
     Args:
         loads: lazy loads of one loop, one of each.
         sources: the statements whose rows the loop walks over, outermost first, as far as they are known.
-        is_recursive: whether a function that calls itself sends them.
+        is_recursive: whether the loop goes on with what it has loaded, as over a tree.
     """
+    chains, root, strays = _ways(loads, sources)
+    what = "this to the query set" if loads[0].driver == "django" else "this option to the statement"
+    at = f" at {root.span.call_site.label}" if root and root.span.call_site else ""
+    lines = [f"add {what}{at}.", *_code(chains, root, is_recursive=is_recursive)]
+    if root is None and not is_recursive and loads[0].driver != "django":
+        owner, option = owner_of(chains[0][0]), ".".join(_options(chains[0], ""))
+        lines.append(f"# behind the option of the relationship that loads {owner}, if one does: .{option}")
+    if root and has_alias(root.span):
+        lines.append(
+            f"# the statement reads an alias: write its name in the place of {entities(root.span)[0]}"
+        )
+    if strays:
+        lines.append(f"# chain {', '.join(strays)} behind the option that loads its owner")
+    return "\n".join(lines)
+
+
+def together_by_keys(loads: Sequence[QuerySpan], lookup: QuerySpan, column: str) -> str:
+    """The code that reads all objects of a loop at once, by their keys, with what the loop reads of each.
+
+    Args:
+        loads: lazy loads of the loop, one of each.
+        lookup: the statement of the loop that reads the owner of the first of them by its key.
+        column: the key's column.
+    """
+    chains, root, _ = _ways(loads, [Source(lookup, 1, 1)])
+    *imports, statement = _code(chains, root)
+    is_django = lookup.driver == "django"
+    condition = (
+        f".filter({column}__in=keys)" if is_django else f".where({model_of(lookup)}.{column}.in_(keys))"
+    )
+    return "\n".join([*imports, statement + condition])
+
+
+def _ways(
+    loads: Sequence[QuerySpan], sources: Sequence[Source]
+) -> tuple[list[_Chain], Source | None, list[str]]:
+    """The loads behind what leads to them, the statement that all hang on, and loads that hang on none."""
     first = first_load(loads)
     links = _links_to(first, sources)
     chains, strays = _chains(loads, owner_of(first))
-    chains = [(*links, *chain) for chain in chains]
     root = sources[-len(links) - 1] if len(sources) > len(links) else None
-    owner = owner_of(chains[0][0])
-    is_behind = root is not None and root.entity is not None and not loads_owner_of(chains[0][0], root)
-    # The statement may load other objects, and the owners behind those, or objects of a base class.
-    entity = _entity_of(root, chains[0][0]) or owner
+    return [(*links, *chain) for chain in chains], root, strays
+
+
+def _code(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool = False) -> list[str]:
+    first = chains[0][0]
+    owner, way = owner_of(first), root.way if root else ()
     if first.driver == "django":
-        what = "this to the query set"
-        lines = django_loading(entity, chains, behind=is_behind)
-    else:
-        what = "this option to the statement"
-        lines = _sqlalchemy_options(entity, chains, "…." if is_behind else "", is_recursive=is_recursive)
-        if not (is_recursive or (root and root.entity)):
-            option = _chain_of_options(chains[0])
-            lines.append(
-                f"# behind the option of the relationship that loads {owner}, if one does: .{option}"
-            )
-        if root and not is_behind and any(name.startswith(_ALIAS) for name in _names(root)):
-            lines.append(f"# the statement reads an alias: write its name in the place of {entity}")
-    if is_behind:
-        lines.append(f"# the dots: the relationships that lead from {entity} to {owner}")
-    if strays:
-        lines.append(f"# chain {', '.join(strays)} behind the option that loads its owner")
-    at = f" at {root.call_site.label}" if root and root.call_site else ""
-    return "\n".join([f"add {what}{at}.", *lines])
+        return django_loading(owner, chains)
+    known = entities(root.span) if root else []
+    entity = next((name for name in (owner, *first.owner_bases) if name in known), (*known, owner)[0])
+    before = [f"{'joinedload' if root and root.way_by_join else 'selectinload'}({hop})" for hop in way]
+    # An inherited attribute is asked for by the heir's name; to have one of an heir, the heir must be loaded.
+    heir = entity if not way and root and owner in root.span.entity_bases else owner
+    options = [".".join([*before, *_options(chain, heir, is_recursive=is_recursive)]) for chain in chains]
+    if not way and entity in first.owner_bases:
+        options.insert(0, f"selectin_polymorphic({entity}, [{owner}])")
+    names = sorted({option.partition("(")[0] for chain in options for option in chain.split(").")})
+    return [
+        f"from sqlalchemy.orm import {', '.join(names)}",
+        f"select({entity}).options({', '.join(options)})",
+    ]
 
 
-def _names(source: QuerySpan) -> list[str]:
-    return (source.entity or "").split(", ")
+def _options(chain: _Chain, heir: str, *, is_recursive: bool = False) -> list[str]:
+    names = [load.relationship or "" for load in chain]
+    if heir:
+        names[0] = f"{heir}.{names[0].partition('.')[2]}"
+    if is_recursive:  # which joinedload cannot be
+        return [f"selectinload({name}, recursion_depth=-1)" for name in names]
+    return [f"{_strategy(load)}({name})" for load, name in zip(chain, names, strict=True)]
 
 
-def _entities(source: QuerySpan) -> set[str]:
-    return {name.removeprefix(_ALIAS).rstrip(")") for name in _names(source)}
-
-
-def _entity_of(root: QuerySpan | None, load: QuerySpan) -> str | None:
-    """The class that the statement asks for: of several the owner of the load, or a base of it."""
-    if root is None or root.entity is None:
-        return None
-    names = _entities(root)
-    wanted = (name for name in (owner_of(load), *load.owner_bases) if name in names)
-    return next(wanted, sorted(names)[0])
-
-
-def _sqlalchemy_options(entity: str, chains: Sequence[_Chain], way: str, *, is_recursive: bool) -> list[str]:
-    names = sorted({_strategy(load) for chain in chains for load in chain})
-    depth = ", recursion_depth=-1" if is_recursive and names == ["selectinload"] else ""
-    options = ", ".join(way + _chain_of_options(chain, depth) for chain in chains)
-    return [f"from sqlalchemy.orm import {', '.join(names)}", f"select({entity}).options({options})"]
-
-
-def _links_to(load: QuerySpan, sources: Sequence[QuerySpan]) -> _Chain:
+def _links_to(load: QuerySpan, sources: Sequence[Source]) -> _Chain:
     """Those of the sources that lead to the owner of a load, each by a relationship to the next."""
     found: _Chain = ()
     for source in reversed(sources):
-        if not source.relationship or not loads_owner_of(load, source):
+        if not source.span.relationship or not loads_owner_of(load, source.span):
             break
-        found = (source, *found)
-        load = source
+        found = (source.span, *found)
+        load = source.span
     return found
-
-
-def _chain_of_options(chain: _Chain, depth: str = "") -> str:
-    return ".".join(f"{_strategy(load)}({load.relationship}{depth})" for load in chain)
 
 
 def _strategy(load: QuerySpan) -> str:

@@ -10,12 +10,14 @@ from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._settings import Settings
 from perfkit.rules._statements import (
     holds_connection_on_purpose,
     is_row_lookup_in_loop,
     is_write,
     takes_lock,
 )
+from perfkit.rules._walks import is_walk
 
 # A pattern of 2 to 8 statements that comes at least three times (Sentry's M+N+1 detector).
 MIN_ROUNDS = 3
@@ -44,6 +46,18 @@ def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -
                 members = known[place] = groups.setdefault((span.fingerprint, span.call_site), [])
             members.append((index, span))
     yield from groups.values()
+
+
+def lookups(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
+    """The candidates as `by_shape_and_line` groups them, where one statement could ask for several of them.
+
+    That leaves out walks over pages and ranges, and what is asked once for each tenant, role or path.
+    """
+    settings = Settings(trace)
+    for members in by_shape_and_line(trace, is_candidate):
+        together = settings.together(members)
+        if together and not is_walk(together):
+            yield together
 
 
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:
@@ -101,7 +115,7 @@ def _by_loop_line(trace: Trace) -> Iterator[tuple[list[Member], list[int]]]:
     sites: dict[CodeLocation, int] = {}
     site_of_loop: dict[int, int] = {}
     loops: dict[tuple[int, int, str | None], list[tuple[int, QuerySpan, int]]] = {}
-    for shape, members in enumerate(by_shape_and_line(trace, is_row_lookup_in_loop)):
+    for shape, members in enumerate(lookups(trace, is_row_lookup_in_loop)):
         if not have_different_parameters(members):
             continue
         for index, span in members:

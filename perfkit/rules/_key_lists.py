@@ -23,12 +23,12 @@ def ask_for_all(span: QuerySpan, column: str) -> str:
         span: a lookup by one key.
         column: the column that it compares, as the statement names it.
     """
-    name = _attribute(column)
+    name = attribute_of(column)
     condition, how = _RAW.get(span.driver, ("{} IN :keys", ""))
     if span.driver == "django":
         how = f"Django: .filter({name}__in=keys)"
     elif not how:
-        how = f"SQLAlchemy: .where({_model(span)}.{name}.in_(keys))"
+        how = f"SQLAlchemy: .where({model_of(span)}.{name}.in_(keys))"
     return f"... WHERE {condition.format(column)}        -- {how}"
 
 
@@ -39,7 +39,7 @@ def count_for_all(span: QuerySpan, column: str) -> str:
         span: a count for one key.
         column: the column that it compares, as the statement names it.
     """
-    name, model = _attribute(column), _model(span)
+    name, model = attribute_of(column), model_of(span)
     more = _AND_MORE.search(span.query_text) is not None
     dots = "   # the dots: its other conditions" if more else ""
     if span.driver == "django":
@@ -57,10 +57,12 @@ def count_for_all(span: QuerySpan, column: str) -> str:
     return f"select({model}.{name}, func.count()){where}.group_by({model}.{name}){dots}"
 
 
-def _attribute(column: str) -> str:
+def attribute_of(column: str) -> str:
+    """A column's name without its table and quotes."""
     return column.replace('"', "").rpartition(".")[2]
 
 
-def _model(span: QuerySpan) -> str:
+def model_of(span: QuerySpan) -> str:
+    """The class of the ORM whose column a statement compares, or a word for it."""
     is_one = span.entity and span.entity.isidentifier() and not has_join(span)
     return span.entity if span.entity and is_one else "Model"

@@ -2,14 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._eager_loading import loads_owner_of
 from perfkit.rules._groups import by_shape_and_line
-from perfkit.rules._statements import has_join, has_key_list, is_read
+from perfkit.rules._orm_classes import entities, loads_owner_of, way_to_owner
+from perfkit.rules._statements import is_read
 
 # Loops in loops; nobody writes more.
 _MOST_LOOPS = 5
@@ -19,13 +19,16 @@ _MOST_LOOPS = 5
 class Source:
     """A statement whose rows a loop walks over: one, or `count` of its kind that together returned `rows`.
 
-    `is_around` tells that another loop sends them, and that the loop in question is inside it.
+    `is_around` tells that another loop sends them, and that the loop in question is inside it. `way` are the
+    relationships by which it loads what the loop walks over behind the objects that it asks for.
     """
 
     span: QuerySpan
     count: int
     rows: int | None
     is_around: bool = False
+    way: tuple[str, ...] = ()
+    way_by_join: bool = True
 
 
 _Find = Callable[[list[Member], list[Member], int], Source | None]
@@ -73,19 +76,26 @@ class Sources:
             elsewhere = [kind for kind in earlier if kind[0][1].loop_site != inner.loop_site]
             return _first(_around, elsewhere, members, rows) or _first(_alone, earlier, members, rows)
         owners = [kind for kind in earlier if loads_owner_of(inner, kind[0][1])]
-        for find in (_around, _alone, _in_an_earlier_loop):
-            source = _first(find, owners, members, rows)
-            if source is not None:
-                return source
-        if not self._tells_entities:  # a trace that an older perfkit has saved
+        source = _any(owners, members, rows)
+        if source is None:
+            source = self._along_others(
+                _any([k for k in earlier if way_to_owner(inner, k[0][1])], members, rows), inner
+            )
+        if source is None and not self._tells_entities:  # a trace that an older perfkit has saved
             return _first(_alone, earlier, members, rows)
-        behind = [kind for kind in earlier if kind[0][1].entity and self._loads_more(kind[0][1])]
-        return _first(_alone, behind, members, rows)
+        return source
 
-    def _loads_more(self, span: QuerySpan) -> bool:
-        """Whether other objects may come with those that it asks for: by a join, or by a second statement."""
-        others = (kind[0][1] for kind in self._kinds if kind[0][1].call_site == span.call_site)
-        return has_join(span) or any(other.entity is None and has_key_list(other) for other in others)
+    def _along_others(self, source: Source | None, inner: QuerySpan) -> Source | None:
+        """Of eager loading by a second statement the place is that of the first, which the program sends."""
+        if source is None:
+            return None
+        way = way_to_owner(inner, source.span)
+        if source.span.entity:
+            return replace(source, way=way)
+        place, root = source.span.call_site, way[0].partition(".")[0]
+        firsts = (kind[0][1] for kind in self._kinds if kind[0][1].call_site == place)
+        first = next((span for span in firsts if root in (*entities(span), *span.entity_bases)), source.span)
+        return replace(source, span=first, way=way, way_by_join=False)
 
 
 def cause_of(sources: tuple[Source, ...]) -> CodeLocation | None:
@@ -100,6 +110,11 @@ def around_loop(sources: tuple[Source, ...]) -> CodeLocation | None:
 
 def _kind(span: QuerySpan) -> tuple[str, CodeLocation | None]:
     return span.fingerprint, span.call_site
+
+
+def _any(kinds: list[list[Member]], members: list[Member], rows: int) -> Source | None:
+    finds = (_around, _alone, _in_an_earlier_loop)
+    return next((source for find in finds if (source := _first(find, kinds, members, rows))), None)
 
 
 def _first(find: _Find, kinds: list[list[Member]], members: list[Member], rows: int) -> Source | None:
@@ -120,7 +135,9 @@ def _around(kind: list[Member], members: list[Member], _: int) -> Source | None:
     until = _number_before(kind, last)
     if until == _number_before(kind, members[0][0]):
         return None
-    return _together(kind[:until], len(members), is_around=True)
+    is_elsewhere = kind[0][1].loop_site != members[0][1].loop_site
+    is_around = is_elsewhere and _activations(kind) <= _activations(members)
+    return _together(kind[:until], len(members), is_around=is_around)
 
 
 def _in_an_earlier_loop(kind: list[Member], members: list[Member], _: int) -> Source | None:
@@ -128,12 +145,17 @@ def _in_an_earlier_loop(kind: list[Member], members: list[Member], _: int) -> So
 
 
 def _together(kind: list[Member], rows: int, *, is_around: bool = False) -> Source | None:
-    spans = [span for _, span in kind if span.loop_id is not None and span.status == "ok"]
-    if not spans:
+    spans = [span for _, span in kind if span.status == "ok"]
+    if all(span.loop_id is None for span in spans):
         return None
     known = [span.returned_rows for span in spans if span.returned_rows is not None]
     total = sum(known) if len(known) == len(spans) else None
     return Source(spans[0], len(spans), total, is_around) if total is None or total >= rows else None
+
+
+def _activations(kind: list[Member]) -> int:
+    """How often its loop began: one inside another begins as often as that goes round."""
+    return len({span.loop_id for _, span in kind} - {None})
 
 
 def _number_before(kind: list[Member], index: int) -> int:

@@ -25,6 +25,11 @@ _VOLATILE = _Pattern(
 )
 _OFFSET = _Pattern(r"\bOFFSET\b")
 _KEYSET = _Pattern(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.DOTALL)
+_RANGE = _Pattern(
+    r"\bBETWEEN\s+\?\S*\s+AND\s+\?|(?<![\w.\"])([\w.\"]+)\s*>=?\s*\?.*(?<![\w.\"])\1\s*<=?\s*\?", re.DOTALL
+)
+_INCLUSIVE = _Pattern(r"[<>]=\s*\(?\?")
+_EQUAL_KEY = _Pattern(r"\b(?:\w*_)?id\"?\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*[\w.\"]*\b(?:\w*_)?id\b")
 _IN_LIST = _Pattern(r"\bIN\s*\(…\)|=\s*ANY\b")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _COLLECTION = _Pattern(r"\bWHERE\s+\?(::[\w ]+)?\s*=")
@@ -33,14 +38,21 @@ _CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
 _COUNT = _Pattern(r"^\s*SELECT\s+count\s*\(")
 _LIMIT = _Pattern(r"\bLIMIT\b")
 _JOIN = _Pattern(r"\bJOIN\b")
+_SETTING = _Pattern(r"^\s*(SET|RESET|USE)\b|\bset_config\s*\(")
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
 _HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
 
 def is_read(span: QuerySpan) -> bool:
-    """Whether the statement only reads, and locks nothing."""
-    text = span.query_text
-    return span.operation_name in _READS and not takes_lock(span) and not _WRITING_CTE.found(text)
+    """Whether the statement only reads: it locks nothing and sets nothing."""
+    if span.operation_name not in _READS or takes_lock(span) or changes_setting(span):
+        return False
+    return not _WRITING_CTE.found(span.query_text)
+
+
+def changes_setting(span: QuerySpan) -> bool:
+    """Whether it sets something for its session, after which the same question may have another answer."""
+    return _SETTING.found(span.query_text)
 
 
 def takes_lock(span: QuerySpan) -> bool:
@@ -58,11 +70,24 @@ def is_volatile(span: QuerySpan) -> bool:
     return _VOLATILE.found(span.query_text)
 
 
-def is_page_walk(span: QuerySpan) -> bool:
-    """Whether it reads one page of many, by OFFSET or by the last key seen."""
-    if span.relationship:
-        return False
-    return has_offset(span) or _KEYSET.found(span.query_text)
+def is_keyset_page(span: QuerySpan) -> bool:
+    """Whether it may read the page behind the last key seen."""
+    return _KEYSET.found(span.query_text)
+
+
+def has_range(span: QuerySpan) -> bool:
+    """Whether it compares something with both ends of a range."""
+    return _RANGE.found(span.query_text)
+
+
+def has_inclusive_bound(span: QuerySpan) -> bool:
+    """Whether a bound of it counts too: a page begins behind the last key, not at it."""
+    return _INCLUSIVE.found(span.query_text)
+
+
+def compares_key(span: QuerySpan) -> bool:
+    """Whether a column that is named like a key must be equal to a value."""
+    return _EQUAL_KEY.found(span.query_text)
 
 
 def has_offset(span: QuerySpan) -> bool:
@@ -80,7 +105,7 @@ def is_row_lookup_in_loop(span: QuerySpan) -> bool:
     in_loop = span.loop_id is not None and span.status == "ok" and span.column_load is None
     if not in_loop or is_catalogue(span) or has_key_list(span):
         return False
-    return is_read(span) and not is_page_walk(span)
+    return is_read(span)
 
 
 def is_write(span: QuerySpan) -> bool:

@@ -27,7 +27,7 @@ Thresholds
 Stays silent when
     The pages stay as fast as the first. The walk goes by the last key. Later pages return more rows. There
     are fewer than five pages. The pages come from separate lines, or from a loop that jumps around: then the
-    time does not rise with the page. One page is slow by chance.
+    time does not rise with the page. One page is slow by chance. The offset never changes.
 """
 
 import bisect
@@ -42,6 +42,7 @@ from perfkit.model.trace import Trace
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import has_offset, is_catalogue, is_read
+from perfkit.rules._walks import is_walk
 
 # Pages that return half as many rows again are slower for that reason.
 _EQUAL_ROWS = 1.5
@@ -68,7 +69,7 @@ def deep_offset(
         min_extra_ms: what the walk takes longer than pages like the first ones would, in milliseconds.
     """
     for members in by_shape_and_line(trace, _is_candidate):
-        if len(members) < min_pages:
+        if len(members) < min_pages or not is_walk(members):
             continue
         spans = spans_of(members)
         times = [span.duration_ms for span in spans]
@@ -161,9 +162,17 @@ def _next_page(span: QuerySpan) -> str:
 _PAGE = "SELECT * FROM events ORDER BY created_at LIMIT ? OFFSET ?"
 
 
-def _pages(times: list[float], text: str = _PAGE, rows: int = 100, more_rows: int = 0) -> list[QuerySpan]:
+def _pages(
+    times: list[float], text: str = _PAGE, more_rows: int = 0, skips: str | None = None
+) -> list[QuerySpan]:
     return [
-        loop(1, text, duration_ms=time_ms, returned_rows=rows + more_rows * number)[0]
+        loop(
+            1,
+            text,
+            duration_ms=time_ms,
+            returned_rows=100 + more_rows * number,
+            offset_fingerprint=skips,
+        )[0]
         for number, time_ms in enumerate(times)
     ]
 
@@ -190,6 +199,10 @@ RULE = Rule(
         trace(_pages(_RISING[:4]), name="four pages"),
         trace(_pages([5.0, 31.0, 9.0, 44.0, 7.0, 38.0, 52.0, 6.0, 12.0, 41.0]), name="jumping around"),
         trace(_pages([5.0] * 15 + [300.0]), name="one slow page"),
+        trace(
+            _pages(_RISING, "SELECT * FROM t WHERE a_id = ? LIMIT ? OFFSET ?", skips="p1"),
+            name="the first rows of each key: the offset stays the same",
+        ),
         trace(_pages([0.01 * number for number in range(1, 20)]), name="microseconds"),
         trace(
             [query(_PAGE, duration_ms=time_ms, call_site=line(n)) for n, time_ms in enumerate(_RISING)],

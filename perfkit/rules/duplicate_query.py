@@ -22,22 +22,27 @@ Thresholds
     worth a line (reference notes on detectors, section 3.2).
     min_together: 4 different statements that are sent again in the same order are one finding, not four.
     poll_gap_ms: 50 ms of nothing between equal statements, and 20 times their own time, is waiting for a
-    change, not asking twice by mistake.
+    change, not asking twice by mistake. In a loop that sends nothing else
+    poll_loop_gap_ms: 10 ms, and 5 times their own time, are enough: what SQLAlchemy does between two
+    statements takes a millisecond or two even under a profiler, so something in the loop waits.
 
 Stays silent when
-    A write happened in between. The text may answer differently by design: now(), random(), nextval(). The
-    row is locked. The parameters are not known. It reads the schema or pings the connection. It polls.
+    A write happened in between, or something was set: a tenant, a role, the search path. The text may answer
+    differently by design: now(), random(), nextval(). The row is locked. The parameters are not known. It
+    reads the schema or pings the connection. It polls.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.builders import EXAMPLE_TIME, alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding, Severity
 from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
+from perfkit.rules._polling import is_polling
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_catalogue, is_read, is_volatile
 
@@ -49,7 +54,12 @@ _Run = list[Member]
 
 
 def duplicate_query(
-    trace: Trace, *, min_repeats: int = 2, min_together: int = 4, poll_gap_ms: float = 50.0
+    trace: Trace,
+    *,
+    min_repeats: int = 2,
+    min_together: int = 4,
+    poll_gap_ms: float = 50.0,
+    poll_loop_gap_ms: float = 10.0,
 ) -> Iterator[Finding]:
     """Report statements that were sent again with equal parameters and no write in between.
 
@@ -61,11 +71,12 @@ def duplicate_query(
         min_repeats: equal statements, at least.
         min_together: different statements that come again together, at least, to be one finding.
         poll_gap_ms: equal statements this far apart are taken for polling, in milliseconds.
+        poll_loop_gap_ms: the same where a loop sends them three times or more and nothing else.
     """
     runs = [
         run
         for run in _runs_without_write(trace)
-        if len(run) >= min_repeats and not _is_polling(run, poll_gap_ms)
+        if len(run) >= min_repeats and not is_polling(run, trace, poll_gap_ms, poll_loop_gap_ms)
     ]
     single: list[_Run] = []
     for together in _sent_together(sorted(runs, key=_first)):
@@ -132,13 +143,6 @@ def _is_candidate(span: QuerySpan) -> bool:
     return not (is_catalogue(span) or is_volatile(span))
 
 
-def _is_polling(members: list[Member], poll_gap_ms: float) -> bool:
-    spans = [span for _, span in members]
-    gaps = [after.start_ms - before.end_ms for before, after in itertools.pairwise(spans)]
-    longest = max(span.duration_ms for span in spans)
-    return min(gaps) >= max(poll_gap_ms, 20 * longest)
-
-
 def _finding(trace: Trace, runs: list[_Run]) -> Finding:
     count = sum(map(len, runs))
     who = "a loop" if runs[0][0][1].loop_id is not None else "the block"
@@ -199,6 +203,16 @@ def _advice(first: QuerySpan) -> str:
 _RATE = "SELECT value FROM rates WHERE name = ?"
 _WRITE = query("UPDATE rates SET value = ?", parameters=1)
 
+
+def _spread(spans: list[QuerySpan], gap_ms: float) -> list[QuerySpan]:
+    """Statements that begin this long after each other."""
+    return [replace(span, start_ms=gap_ms * number) for number, span in enumerate(spans)]
+
+
+def _block(name: str, spans: list[QuerySpan]) -> Trace:
+    return Trace(name, EXAMPLE_TIME, 500.0, queries=tuple(spans))
+
+
 RULE = Rule(
     code="PK102",
     name="duplicate-query",
@@ -216,6 +230,11 @@ RULE = Rule(
             query(_RATE, parameters=()),
             name="not in a row",
         ),
+        _block(
+            "a loop works for ten milliseconds on each row",
+            _spread(alternating(loop(6, _RATE, same_parameters=True), loop(6)), 11.0),
+        ),
+        _block("asked twice, with work in between", _spread([query(_RATE, parameters="vat")] * 3, 11.0)),
         trace(
             [query(_RATE, parameters=name, call_site=line(3)) for name in "abcabcab"],
             name="a line that asks for three rates again and again: one finding",
@@ -233,6 +252,14 @@ RULE = Rule(
             name="read again after a write",
         ),
         trace(loop(9, _RATE), name="different parameters"),
+        trace(
+            alternating(loop(9, "SELECT set_config(?, ?, ?)"), loop(9, _RATE, same_parameters=True)),
+            name="the same question for each tenant",
+        ),
+        trace(
+            [query(text, parameters=()) for n in range(4) for text in (f"SET ROLE r{n}", _RATE)],
+            name="the same question by each role",
+        ),
         trace([query(_RATE) for _ in range(4)], name="parameters that could not be compared"),
         trace([query("SELECT nextval('s')", parameters=()) for _ in range(4)], name="a sequence"),
         trace(
@@ -241,12 +268,8 @@ RULE = Rule(
         ),
         trace([query("SELECT ?", parameters=()) for _ in range(4)], name="pings"),
         trace([query("SELECT relname FROM pg_class", parameters=()) for _ in range(4)], name="reflection"),
-        Trace(
-            "polling for a change",
-            "2026-01-01T00:00:00+00:00",
-            400.0,
-            queries=tuple(query(_RATE, parameters="vat", start_ms=100.0 * n) for n in range(4)),
-        ),
+        _block("polling for a change", _spread([query(_RATE, parameters="vat")] * 4, 100.0)),
+        _block("polling every ten milliseconds", _spread(loop(6, _RATE, same_parameters=True), 11.0)),
         unmeasured(),
     ),
 )

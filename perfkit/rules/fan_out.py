@@ -28,9 +28,9 @@ from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._groups import by_shape_and_line, have_different_parameters, indexes_of, spans_of
+from perfkit.rules._groups import have_different_parameters, indexes_of, lookups, spans_of
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read
+from perfkit.rules._statements import has_key_list, is_catalogue, is_read
 
 
 def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
         min_repeats: statements from one line, at least.
         min_workers: threads or tasks that sent them, at least.
     """
-    for members in by_shape_and_line(trace, _is_candidate):
+    for members in lookups(trace, _is_candidate):
         workers = {(span.thread_id, span.task_id) for _, span in members}
         if len(members) >= min_repeats and len(workers) >= min_workers and have_different_parameters(members):
             yield _finding(trace, members, len(workers))
@@ -50,7 +50,7 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
 def _is_candidate(span: QuerySpan) -> bool:
     if span.loop_id is not None or span.relationship or span.status != "ok":
         return False
-    return is_read(span) and not (is_catalogue(span) or is_page_walk(span) or has_key_list(span))
+    return is_read(span) and not (is_catalogue(span) or has_key_list(span))
 
 
 def _finding(trace: Trace, members: list[Member], workers: int) -> Finding:

@@ -39,7 +39,7 @@ from perfkit.model.large_blocks import all_sent
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
-from perfkit.rules._eager_loading import eager_loading, first_load
+from perfkit.rules._eager_loading import eager_loading, first_load, together_by_keys
 from perfkit.rules._groups import (
     MAX_SHAPES,
     MIN_ROUNDS,
@@ -48,7 +48,8 @@ from perfkit.rules._groups import (
     loops_of_several_shapes,
     spans_of,
 )
-from perfkit.rules._key_lists import ask_for_all
+from perfkit.rules._key_lists import ask_for_all, attribute_of
+from perfkit.rules._orm_classes import loads_owner_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import is_count, key_column
@@ -134,11 +135,18 @@ def _purpose(shape: QuerySpan) -> str:
 
 def _advice(shapes: list[QuerySpan], sources: tuple[Source, ...]) -> str:
     lazy = [shape for shape in shapes if shape.relationship]
-    parts = []
-    if lazy:
-        what = eager_loading(lazy, [source.span for source in sources])
-        parts.append(f"Load them together with the objects of the loop: {what}")
     others = [shape for shape in shapes if not shape.relationship]
+    parts = []
+    lookup = next((shape for shape in others if lazy and loads_owner_of(first_load(lazy), shape)), None)
+    if lookup and (column := key_column(lookup)):
+        others.remove(lookup)
+        parts.append(
+            "Collect the keys before the loop, and ask once for all, with what the loop reads of each."
+        )
+        parts.append(together_by_keys(lazy, lookup, attribute_of(column)))
+    elif lazy:
+        what = eager_loading(lazy, sources)
+        parts.append(f"Load them together with the objects of the loop: {what}")
     parts.extend(_lookups([ask_for_all(shape, column) for shape in others if (column := key_column(shape))]))
     if not parts:
         parts.append(

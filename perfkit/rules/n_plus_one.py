@@ -28,11 +28,14 @@ Thresholds
 Stays silent when
     The parameters are all equal (that is duplicate-query). The statements come from within one call into
     SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
-    OFFSET or by the last key. Each statement already asks for a list of keys. It reads the schema. It
-    failed and was tried again. The loop sends several shapes for each row (that is m-plus-n).
+    an OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
+    already asks for a list of keys. It reads the schema, or sets something such as a role. It is asked once
+    under each setting: a tenant's, a role's. It failed and was tried again. The loop sends several shapes for
+    each row (that is m-plus-n).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
@@ -41,19 +44,21 @@ from perfkit.model.large_blocks import all_sent, kept_part
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
-from perfkit.rules._eager_loading import eager_loading, owner_of
+from perfkit.rules._eager_loading import eager_loading
 from perfkit.rules._groups import (
     busiest_loop,
-    by_shape_and_line,
     have_different_parameters,
     indexes_of,
+    lookups,
     loops_of_several_shapes,
     spans_of,
 )
 from perfkit.rules._key_lists import ask_for_all, count_for_all
+from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
+    has_limit,
     is_count,
     is_row_lookup_in_loop,
     key_column,
@@ -69,7 +74,7 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
     """
     sources = Sources(trace)
     shared = {index for members in loops_of_several_shapes(trace) for index in indexes_of(members)}
-    for members in by_shape_and_line(trace, is_row_lookup_in_loop):
+    for members in lookups(trace, is_row_lookup_in_loop):
         own = [member for member in members if member[0] not in shared]
         if len(own) >= min_repeats and have_different_parameters(own):
             yield _finding(trace, own, sources)
@@ -81,7 +86,14 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
     sources = known.of(members, sent.count)
-    saving_ms = sent.busy_ms * (sent.count - 1) / sent.count
+    is_walk = _calls_itself(first) or (first.entity == owner_of(first) and not sources)
+    if is_walk and first.relationship:  # of a tree, the first statement loads the roots alone
+        sources = known.of(members, 1)
+    needed = _still_needed(first, sources)
+    if needed >= sent.count:  # an option would only change which statements are sent
+        sources, needed = (), 1
+    saved = sent.count - needed
+    saving_ms = sent.busy_ms * saved / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     around = around_loop(sources)
     sender = "a loop in a loop" if around else "a loop"
@@ -90,9 +102,12 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     return Finding(
         code="PK101",
         rule="n-plus-one",
-        severity=severity_of(saving_ms, trace, round_trips=sent.count - 1),
-        message=f"{sent.count:,} statements where one would do: {sender} sends one a row, {what}",
-        advice=_advice(first, sources),
+        severity=severity_of(saving_ms, trace, round_trips=saved),
+        message=(
+            f"{sent.count:,} statements where {'one' if needed == 1 else f'{needed:,}'} would do: "
+            f"{sender} sends one a row, {what}"
+        ),
+        advice=_advice(first, sources, is_walk=is_walk),
         refutation=_refutation(spans),
         confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
         location=first.call_site,
@@ -101,14 +116,21 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
         cause=cause_of(sources),
         offenders=indexes_of(members),
         saving_ms=saving_ms,
-        round_trips=sent.count - 1,
+        round_trips=saved,
         evidence=(_evidence(trace, sent.count, spans, sources),),
     )
 
 
-def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
+def _still_needed(first: QuerySpan, sources: tuple[Source, ...]) -> int:
+    """Eager loading sends one for each statement that asks for the owners, which may be in a loop too."""
+    is_asked_for = first.relationship and sources and not sources[0].span.relationship
+    return sources[0].count if is_asked_for else 1
+
+
+def _advice(first: QuerySpan, sources: tuple[Source, ...], *, is_walk: bool) -> str:
     if first.relationship:
-        return _load_together(first, sources)
+        what = eager_loading([first], sources, is_recursive=is_walk)
+        return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
     column = key_column(first)
     if is_count(first):
         return _group_advice(first, column)
@@ -118,6 +140,8 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
             "query.\nWITH RECURSIVE chain AS (... UNION ALL ... JOIN chain ON ...)"
             "        -- SQLAlchemy: select(...).cte(recursive=True)"
         )
+    if column and _keeps_first_rows(first, column):
+        return _top_rows_advice(first, column)
     if column:
         return (
             "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
@@ -126,16 +150,32 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
     return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
 
 
-def _load_together(first: QuerySpan, sources: tuple[Source, ...]) -> str:
-    what = eager_loading([first], [source.span for source in sources], is_recursive=_calls_itself(first))
-    return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
-
-
 def _group_advice(first: QuerySpan, column: str | None) -> str:
     """Of numbers about rows, one statement gives them all; the rows themselves are not needed."""
     advice = f"Count all by one statement before the loop, grouped by {column or 'the key'}; keys without"
     snippet = count_for_all(first, column) if column else "SELECT key, count(*) ... GROUP BY key"
     return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
+
+
+def _keeps_first_rows(first: QuerySpan, column: str) -> bool:
+    """Whether it asks for the first rows of each key; of a primary key there is one row anyway.
+
+    Django's `get` has a limit, and no order, to notice that a second row is there.
+    """
+    if first.driver == "django" and "ORDER BY" not in first.query_text:
+        return False
+    return has_limit(first) and column.replace('"', "").rpartition(".")[2] != "id"
+
+
+def _top_rows_advice(first: QuerySpan, column: str) -> str:
+    """A list of keys alone would lose the limit."""
+    return (
+        "Collect the keys before the loop and ask once for all of them. Number the rows of each key, so that "
+        "as many are kept as LIMIT keeps now (PostgreSQL has DISTINCT ON for one row, JOIN LATERAL for "
+        "several).\n"
+        f"SELECT * FROM (SELECT ..., row_number() OVER (PARTITION BY {column} ORDER BY ...) AS n\n"
+        f"{ask_for_all(first, column)}\n) AS numbered WHERE n <= ..."
+    )
 
 
 def _calls_itself(first: QuerySpan) -> bool:
@@ -178,6 +218,8 @@ _USERS = query(
     call_site=line(1, "users = session.scalars(select(User))"),
 )
 _LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
+_LAST = "SELECT id FROM posts WHERE author_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
+_VALID = "SELECT price FROM prices WHERE product_id = ? AND since <= ? ORDER BY since DESC LIMIT ?"
 _RETRY: dict[str, Any] = {"call_site": line(3), "loop_site": line(2), "loop_id": 1}
 
 RULE = Rule(
@@ -192,6 +234,15 @@ RULE = Rule(
         trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
         trace(loop(3, "SELECT count(*) FROM posts WHERE author_id = ?"), name="a count for each user"),
         trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
+        trace(loop(9, _LAST, offset_fingerprint="p1"), name="the last post of each author, no row skipped"),
+        trace(loop(9, _VALID), name="the price that is valid at a date, for each product"),
+        trace(
+            alternating(
+                loop(9, "SET search_path TO t", same_parameters=True), loop(9, "SELECT * FROM t WHERE id = ?")
+            ),
+            name="lookups by connections that are set up anew, all alike",
+        ),
+        trace(loop(9, "SELECT * FROM rates WHERE day BETWEEN ? AND ?"), name="a range that holds one row"),
         trace(
             query(call_site=line(3), loop_site=line(2), loop_id=1),
             query(call_site=line(3), loop_site=line(2), loop_id=1),
@@ -206,7 +257,23 @@ RULE = Rule(
             [query(_LAZY, parameters=n, call_site=line(1)) for n in range(4)], name="eager loading in chunks"
         ),
         trace(loop(9, "SELECT * FROM t ORDER BY id LIMIT ? OFFSET ?"), name="a walk over pages by offset"),
+        trace(
+            [replace(span, offset_fingerprint=f"p{n}") for n, span in enumerate(loop(9, _LAST))],
+            name="a walk over the pages of one author",
+        ),
         trace(loop(9, "SELECT * FROM t WHERE id > ? ORDER BY id LIMIT ?"), name="a walk over pages by key"),
+        trace(
+            loop(9, "SELECT * FROM t WHERE id BETWEEN ? AND ?", returned_rows=100),
+            name="batches by ranges of keys",
+        ),
+        trace(
+            loop(9, "SELECT * FROM t WHERE day >= ? AND day < ?", returned_rows=100), name="a day at a time"
+        ),
+        trace(loop(9, "SELECT set_config(?, ?, ?)"), name="the tenant is set"),
+        trace(
+            alternating(loop(9, "SET app.tenant = ?"), loop(9, "SELECT * FROM t WHERE id = ?")),
+            name="one lookup for each tenant, to whom row-level security shows other rows",
+        ),
         trace(loop(9, "SELECT * FROM t WHERE id IN (…)"), name="lists of keys in chunks"),
         trace(loop(9, "SELECT oid FROM pg_catalog.pg_class WHERE relname = ?"), name="reflection"),
         trace(

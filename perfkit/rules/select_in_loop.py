@@ -41,14 +41,14 @@ from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import (
     busiest_loop,
-    by_shape_and_line,
     have_different_parameters,
     indexes_of,
+    lookups,
     spans_of,
 )
 from perfkit.rules._key_lists import ask_for_all
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import has_key_list, is_catalogue, is_page_walk, is_read, key_column
+from perfkit.rules._statements import has_key_list, is_catalogue, is_read, key_column
 
 Place = tuple[CodeLocation | None, CodeLocation | None]
 _LISTED = re.compile(r"([\w.\"]+)\s+(NOT\s+)?IN\s*\(…\)", re.IGNORECASE)
@@ -63,7 +63,7 @@ def select_in_loop(trace: Trace, *, min_repeats: int = 5, max_values: float = 10
         max_values: values bound to each statement on average, at most.
     """
     plain_reads = _plain_reads(trace)
-    for members in by_shape_and_line(trace, _is_candidate):
+    for members in lookups(trace, _is_candidate):
         mean = sum(span.parameter_count or 0 for _, span in members) / len(members)
         is_loop = len(members) >= min_repeats and have_different_parameters(members)
         # What the same line sends about as often is the cause; SQLAlchemy adds the list to it.
@@ -76,7 +76,7 @@ def _is_candidate(span: QuerySpan) -> bool:
     if span.loop_id is None or span.status != "ok" or not span.parameter_count:
         return False
     has_list = has_key_list(span) and _listed_column(span) is not None
-    return has_list and is_read(span) and not (is_catalogue(span) or is_page_walk(span))
+    return has_list and is_read(span) and not is_catalogue(span)
 
 
 def _listed_column(span: QuerySpan) -> str | None:

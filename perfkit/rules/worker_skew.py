@@ -26,8 +26,8 @@ Thresholds
 Stays silent when
     The plan does not tell the processes apart, as without VERBOSE. The leader did less than its workers:
     it collects their rows. Whole parts of a Parallel Append, which no two processes can share, make the
-    difference. The busy process read that much more of the table: the others came late, since the machine
-    was busy. It never says more than "info": with other values the work is spread in another way.
+    difference. The busy process only read more pages, with no more work on each: the others came late. It
+    never says more than "info": with other values the work is spread in another way.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,12 @@ def worker_skew(trace: Trace, *, min_ratio: float = 3.0, min_gap_ms: float = 20.
         for gather in plan.nodes():
             shared = gathered(gather) if gather.node_type in GATHER and gather.executed else None
             times = _compared_ms(shared) if shared is not None else ()
-            if not times or shared is None or _has_whole_parts(shared) or _others_came_late(shared):
+            if (
+                not times
+                or shared is None
+                or _has_whole_parts(shared)
+                or _others_came_late(shared, min_ratio)
+            ):
                 continue
             gap_ms = max(times) - sum(times) / len(times)
             is_skewed = max(times) >= min_ratio * _others_ms(times) and gap_ms >= min_gap_ms
@@ -83,16 +88,20 @@ def _has_whole_parts(shared: PlanNode) -> bool:
     return any(item.node_type == "Append" for item in shared.walk())
 
 
-def _others_came_late(shared: PlanNode) -> bool:
-    """Whether the busy process had more to do because it read more of the table than its share.
+def _others_came_late(shared: PlanNode, min_ratio: float) -> bool:
+    """Whether the busy process only read more pages, not pages with more work than those of the others.
 
-    Pages are handed out one by one: a process that is slow by its rows reads fewer than the others.
+    Pages are handed out one by one, so a process that is slow by its rows reads fewer of them.
     """
     times, blocks = process_times_ms(shared), process_blocks(shared)
-    if len(times) != len(blocks) or not sum(times):
+    if len(times) != len(blocks):
         return False
     busiest = times.index(max(times))
-    return times[busiest] / sum(times) < 2 * blocks[busiest] / sum(blocks)
+    others_ms, others_blocks = sum(times) - times[busiest], sum(blocks) - blocks[busiest]
+    if not others_blocks:
+        return True
+    # Both sides times the blocks of both: time a block, compared without dividing by none.
+    return times[busiest] * others_blocks < min_ratio * others_ms * blocks[busiest]
 
 
 def _finding(trace: Trace, number: int, plan: Plan, gather: PlanNode, times: tuple[float, ...]) -> Finding:
@@ -133,11 +142,18 @@ def _gather(*times: float, below: str = "Nested Loop", workers_told: bool = True
     return node("Gather", join, ms=max(times) + 1, rows=27_000)
 
 
-def _late(leader_ms: float, worker_ms: float) -> PlanNode:
-    """A Gather whose leader read all pages before its worker had started."""
+def _scan(leader_ms: float, worker_ms: float, blocks: int) -> PlanNode:
+    """A Gather over a scan of 2,565 blocks, of which the one worker read so many."""
     said: dict[str, Any] = {
         "Parallel Aware": True,
-        "Workers": [{"Actual Total Time": worker_ms, "Actual Loops": 1, "Shared Hit Blocks": 0}],
+        "Workers": [
+            {
+                "Worker Number": 0,
+                "Actual Total Time": worker_ms,
+                "Actual Loops": 1,
+                "Shared Hit Blocks": blocks,
+            }
+        ],
     }
     scan = node(
         "Seq Scan",
@@ -159,6 +175,8 @@ RULE = Rule(
     fires_on=(
         planned_trace(_gather(10, 12, 200)),
         planned_trace(_gather(300, 20, 20)),
+        # Half of the pages each, and all the work on those of one.
+        planned_trace(_scan(300, 10, 1_282)),
     ),
     silent_on=(
         planned_trace(_gather(95, 100, 110)),
@@ -169,7 +187,8 @@ RULE = Rule(
         # A few milliseconds: the workers came late.
         planned_trace(_gather(9, 1, 1)),
         # The workers came when all pages were read.
-        planned_trace(_late(104, 0)),
+        planned_trace(_scan(104, 0, 0)),
+        planned_trace(_scan(104, 10, 200)),
         # No two processes can share what Parallel Append hands out.
         planned_trace(_gather(10, 12, 200, below="Append")),
         # Without VERBOSE nobody knows.

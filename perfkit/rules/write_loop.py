@@ -21,12 +21,14 @@ Thresholds
 
 Stays silent when
     One call sends them: a flush, an executemany, a bulk insert. The statement takes many parameter sets. The
-    lines differ. It failed and was tried again.
+    lines differ. It failed and was tried again. Each write follows a locking read of its own, FOR UPDATE, as
+    in a job queue: the next row is not known before, and one after the other is meant.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
-from perfkit.model.builders import line, loop, query, trace, unmeasured
+from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
@@ -34,9 +36,11 @@ from perfkit.model.trace import Trace
 from perfkit.rules._bulk_writes import write_together
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import is_bulk_write
+from perfkit.rules._statements import is_bulk_write, takes_lock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
+# A thread and a task.
+_Runner = tuple[int, str | None]
 
 
 def write_loop(trace: Trace, *, min_repeats: int = 5) -> Iterator[Finding]:
@@ -46,14 +50,41 @@ def write_loop(trace: Trace, *, min_repeats: int = 5) -> Iterator[Finding]:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
     """
+    locks = _locking_reads(trace)
     for members in by_shape_and_line(trace, _is_candidate):
-        if len(members) >= min_repeats:
+        if len(members) >= min_repeats and not _follow_locks(members, locks):
             yield _finding(trace, members)
 
 
 def _is_candidate(span: QuerySpan) -> bool:
     is_single_write = span.operation_name in _WRITES and span.batch_size == 1 and not is_bulk_write(span)
     return is_single_write and span.loop_id is not None and span.status == "ok"
+
+
+def _locking_reads(trace: Trace) -> dict[_Runner, list[int]]:
+    """The numbers of the reads FOR UPDATE, by who sent them."""
+    found: dict[_Runner, list[int]] = {}
+    for index, span in enumerate(trace.queries or ()):
+        if takes_lock(span):
+            found.setdefault(_runner(span), []).append(index)
+    return found
+
+
+def _runner(span: QuerySpan) -> _Runner:
+    return span.thread_id, span.task_id
+
+
+def _follow_locks(members: list[Member], locks: dict[_Runner, list[int]]) -> bool:
+    """Whether something was locked between each of these writes and the one before it."""
+    previous: dict[_Runner, int] = {}
+    for index, span in members:
+        runner = _runner(span)
+        numbers = locks.get(runner, [])
+        before = bisect_left(numbers, index)
+        if not before or numbers[before - 1] < previous.get(runner, -1):
+            return False
+        previous[runner] = index
+    return True
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
@@ -81,6 +112,8 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
 
 
 _INSERT = "INSERT INTO events (kind) VALUES (?)"
+_LOCK = "SELECT id FROM jobs WHERE NOT done LIMIT ? FOR UPDATE SKIP LOCKED"
+_DONE = "UPDATE jobs SET done = ? WHERE id = ?"
 
 RULE = Rule(
     code="PK107",
@@ -93,6 +126,7 @@ RULE = Rule(
         trace(loop(50, "DELETE FROM users WHERE id = ?"), name="delete row by row"),
         trace(loop(50, _INSERT, driver="django", entity="Event"), name="objects of Django's made one by one"),
         trace(loop(50, _INSERT, driver="psycopg"), name="insert row by row without an ORM"),
+        trace(loop(1, _LOCK), loop(50, _DONE), name="many rows locked at once, then updated row by row"),
     ),
     silent_on=(
         trace([query(_INSERT, parameters=n, context_id=1) for n in range(50)], name="a flush"),
@@ -105,6 +139,7 @@ RULE = Rule(
         trace(
             [query(_INSERT, parameters=n, call_site=line(n)) for n in range(9)], name="nine separate lines"
         ),
+        trace(alternating(loop(9, _LOCK), loop(9, _DONE)), name="a job queue"),
         trace(loop(9, "SELECT * FROM users WHERE id = ?"), name="reads"),
         unmeasured(),
     ),

@@ -1,8 +1,6 @@
 """Before and after: exact differences of two traces, and the proof that a fix is one."""
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,24 @@ from perfkit.model.verification import (
     verification_to_json,
 )
 from perfkit.proof import benchmark
-from perfkit.proof.equivalence import same_result
+from perfkit.proof.equivalence import ANY_ORDER, same_result
+from perfkit.proof.target import judge_target
+from perfkit.proof.versions import (
+    Side,
+    UnsuitableFunctionError,
+    is_async,
+    refuse_no_function,
+    refuse_nothing_to_await,
+    refuse_unrun,
+    say_which,
+)
 from perfkit.session.measurement import Measurement
 from perfkit.session.measuring import measure
 from perfkit.session.result import MIME_VERIFICATION, Result, load
 from perfkit.views import comparison as comparison_view
 from perfkit.views import verification as verification_view
+
+_HOW_TO_ACCEPT = "%verify --unordered, or ordered=False in Python, accepts that"
 
 Comparable = Trace | Result | Measurement | str | Path
 
@@ -65,9 +75,6 @@ class VerificationResult:
             "text/html": verification_view.as_html(self.verification).markup,
             MIME_VERIFICATION: verification_to_json(self.verification),
         }
-
-
-_TIMED = "raised when both versions were run again to be timed; the first run of each had ended well"
 
 
 def compare(before: Comparable, after: Comparable) -> Comparison:
@@ -115,24 +122,24 @@ def verify(
         The verification, which shows itself: FASTER, SLOWER, SAME, UNRESOLVED or NOT EQUIVALENT.
 
     Raises:
-        TypeError: if a function is async, which goes to `verify_async`, or returns a generator.
+        UnsuitableFunctionError: a `TypeError`, if a function is async, which goes to `verify_async`, returns
+            a generator, or is none.
         Exception: whatever the functions raise.
     """
-    if inspect.iscoroutinefunction(before) or inspect.iscoroutinefunction(after):
-        raise TypeError("These functions are async: use `await perfkit.verify_async(before, after)`.")
     __tracebackhide__ = True
-    with _said_of("the old version", before), measure("before") as old:
-        old_result = before()
-    benchmark.refuse_awaitable(old_result)
-    with _said_of("the new version", after), measure("after") as new:
-        new_result = after()
-    benchmark.refuse_awaitable(new_result)
-    first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
+    refuse_no_function(before, "before", "verify")
+    refuse_no_function(after, "after", "verify")
+    if is_async(before) or is_async(after):
+        raise UnsuitableFunctionError(
+            "These functions are async: use `await perfkit.verify_async(before, after)`."
+        )
+    old_result, old = _counted("before", before)
+    new_result, new = _counted("after", after)
+    first = _FirstRuns(old, new, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
-    with _said_of(_TIMED):
-        timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
+    timing = benchmark.compare_timings(before, after, budget_s=budget_s, progress=progress)
     return first.verdict(timing, target_ms)
 
 
@@ -159,40 +166,59 @@ async def verify_async(
 
     Returns:
         The verification, which shows itself.
+
+    Raises:
+        UnsuitableFunctionError: a `TypeError`, if a function is not async, or is none.
+        Exception: whatever the functions raise.
     """
     __tracebackhide__ = True
-    with _said_of("the old version", before):
-        async with measure("before") as old:
-            old_result = await before()
-    with _said_of("the new version", after):
-        async with measure("after") as new:
-            new_result = await after()
-    first = _FirstRuns(old.trace, new.trace, _same(old_result, new_result, ordered), repeat_writes)
+    refuse_no_function(before, "before", "verify_async")
+    refuse_no_function(after, "after", "verify_async")
+    old_result, old = await _counted_async("before", before)
+    new_result, new = await _counted_async("after", after)
+    first = _FirstRuns(old, new, _same(old_result, new_result, ordered), repeat_writes)
     del old_result, new_result
     if not first.may_repeat:
         return first.verdict(None, target_ms)
-    with _said_of(_TIMED):
-        timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
+    timing = await benchmark.compare_timings_async(before, after, budget_s=budget_s, progress=progress)
     return first.verdict(timing, target_ms)
 
 
-@contextmanager
-def _said_of(what: str, function: object = None) -> Iterator[None]:
-    """Add to an error of the user's functions which of them raised it, and when."""
-    try:
-        yield
-    except Exception as error:
-        if function is not None:
-            name = getattr(function, "__name__", type(function).__name__)
-            what = f"{name}(), {what}, raised this in its first run"
-        error.add_note(f"perfkit: {what}; nothing was compared.")
-        raise
+def _counted(side: Side, function: Callable[[], object]) -> tuple[object, Trace]:
+    """The first run of one version: what it returned, and what was counted."""
+    __tracebackhide__ = True
+    with measure(side) as block:
+        try:
+            result = function()
+        except Exception as error:
+            say_which(error, side, function, again=False)
+            raise
+    refuse_unrun(result, function)
+    return result, block.trace
+
+
+async def _counted_async(side: Side, function: Callable[[], Awaitable[object]]) -> tuple[object, Trace]:
+    """The same, awaited."""
+    __tracebackhide__ = True
+    async with measure(side) as block:
+        try:
+            awaitable = function()
+            refuse_nothing_to_await(awaitable, function)
+            result = await awaitable
+        except UnsuitableFunctionError:
+            raise
+        except Exception as error:
+            say_which(error, side, function, again=False)
+            raise
+    refuse_unrun(result, function)
+    return result, block.trace
 
 
 def _same(old_result: object, new_result: object, ordered: bool) -> Equivalence:
-    if inspect.isgenerator(old_result) or inspect.isgenerator(new_result):
-        raise TypeError("A function returned a generator, so nothing of it has run: return list(...) of it.")
-    return same_result(old_result, new_result, ordered=ordered)
+    answer = same_result(old_result, new_result, ordered=ordered)
+    if answer.equal is False and answer.reason.endswith(ANY_ORDER):
+        return Equivalence(False, f"{answer.reason} ({_HOW_TO_ACCEPT})")
+    return answer
 
 
 @dataclass(frozen=True)
@@ -238,7 +264,7 @@ class _FirstRuns:
                 equivalence=self.equivalence,
                 counters=counter_changes(self.old, self.new),
                 timing=timing,
-                target=None if target is None else benchmark.judge_target(samples_ms, target),
+                target=None if target is None else judge_target(samples_ms, target),
                 notes=tuple(dict.fromkeys((*self.old.notes, *self.new.notes))),
                 not_timed="" if timing or differs else self.refusal,
             )

@@ -8,11 +8,14 @@ from time import perf_counter
 from typing import Any
 
 from perfkit.capture import plans
+from perfkit.capture.databases.request import parameter_names
 from perfkit.model.trace import Trace
 from perfkit.session.connecting import shop_engine
 from perfkit.session.proving import prove as prove_plan
 from perfkit.session.result import Result
 from perfkit.session.sizing import at_size, missing_tables
+
+_TOO_FEW_VALUES = "Incorrect number of bindings supplied"
 
 
 def explain(
@@ -65,7 +68,12 @@ def explain(
     if rows and len(missing) == len(rows):
         raise plans.ExplainError("\n".join(missing.values()))
     start_time, start = _now(), perf_counter()
-    plan = plans.explain(connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes)
+    try:
+        plan = plans.explain(
+            connectable, statement, parameters, analyze=analyze, analyze_writes=analyze_writes
+        )
+    except plans.ExplainError as error:
+        raise _without_value(error, statement, parameters) from None
     trace = Trace("explain", start_time, (perf_counter() - start) * 1000, plans=(plan,))
     asked = (connectable, statement, parameters, plan)
     if prove:
@@ -75,6 +83,17 @@ def explain(
         then = at_size(*asked, rows=known, stats=stats, confirmed=confirm)
         trace = replace(trace, production=(replace(then, left_out=tuple(missing.values())),))
     return Result(trace, "plans")
+
+
+def _without_value(error: plans.ExplainError, statement: Any, parameters: Any) -> plans.ExplainError:
+    """SQLite counts the values alone; what it misses is said by name."""
+    names = [] if parameters or not str(error).startswith(_TOO_FEW_VALUES) else parameter_names(statement)
+    if not names:
+        return error
+    missing = ", ".join(f":{name}" for name in names)
+    given = ", ".join(f"'{name}': …" for name in names)
+    has = "has" if len(names) == 1 else "have"
+    return plans.ExplainError(f"{missing} {has} no value: give parameters={{{given}}}.")
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 from perfkit.model.verification import CounterChange, Outcome, TargetResult, TimingComparison, Verification
 from perfkit.model.wording import counted
-from perfkit.views._format import megabytes, milliseconds
+from perfkit.views._format import megabytes, milliseconds, precise_milliseconds
 from perfkit.views._html import (
     Content,
     Html,
@@ -27,6 +27,8 @@ _PILLS = {
 }
 _MANY_TIMES = 1.5
 """From here on "2.1 times" reads better than a percentage."""
+_SHORT_MS = 0.1
+"""Below, two decimals of a millisecond are one digit or none."""
 _LEAST_SHOWN_P = 0.0001
 _TIME_MEANS_NOTHING = "Times, which say nothing while the results differ"
 
@@ -108,7 +110,7 @@ def as_html(verification: Verification) -> Html:
 
 
 def _times(timing: TimingComparison) -> str:
-    medians = f"{milliseconds(timing.before_median_ms)} → {milliseconds(timing.after_median_ms)}"
+    medians = " → ".join(_medians(timing))
     if timing.ratio is None:
         return "no pair of runs fitted into the budget"
     if timing.outcome is Outcome.UNRESOLVED:
@@ -116,6 +118,16 @@ def _times(timing: TimingComparison) -> str:
     if timing.outcome is Outcome.SAME:
         return f"{medians}, the same within 5%"
     return f"{medians}, {_factor(timing.ratio)}"
+
+
+def _medians(timing: TimingComparison) -> list[str]:
+    """Before and after, with more digits for very short times, and where a difference would not be seen."""
+    medians = (timing.before_median_ms, timing.after_median_ms)
+    shown = [milliseconds(value) for value in medians]
+    is_short = any(value is not None and value < _SHORT_MS for value in medians)
+    if is_short or (shown[0] == shown[1] and timing.outcome in (Outcome.FASTER, Outcome.SLOWER)):
+        return [precise_milliseconds(value) for value in medians]
+    return shown
 
 
 def _factor(ratio: float) -> str:
@@ -188,11 +200,8 @@ def _timing_sentences(timing: TimingComparison) -> list[str]:
     if timing.ratio is None:
         return [timing.note] if timing.note else []
     runs = f"{counted(len(timing.before_ms), 'run')} before, {len(timing.after_ms)} after, in random turns"
-    sentences = [
-        f"median {milliseconds(timing.before_median_ms)} before, "
-        f"{milliseconds(timing.after_median_ms)} after ({runs})",
-        _interval(timing),
-    ]
+    before, after = _medians(timing)
+    sentences = [f"median {before} before, {after} after ({runs})", _interval(timing)]
     return [*sentences, timing.note] if timing.note else sentences
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.interpreters import VERSIONS, environment
+from tests.interpreters import EACH_VERSION, environment
 from tests.waiting import WAIT_S
 
 REPOSITORY = Path(__file__).parents[2]
@@ -17,6 +17,7 @@ RUNS = 25
 # The frames of a magic: perfkit's own, called by IPython.
 MAGIC_FILE = REPOSITORY / "perfkit" / "magics" / "for_this_test.py"
 MAGIC = """
+from time import perf_counter
 from perfkit.capture import _thread_sampler
 from perfkit.capture.cpu import CpuCollector
 from perfkit.capture.sampling import SamplingCollector
@@ -27,13 +28,14 @@ def noting_the_longest(tallies, key, time_s):
     add(tallies, key, time_s)
 _thread_sampler._add = noting_the_longest
 def begin(line):
-    global collector, longest_s
-    longest_s = 0.0
+    global collector, longest_s, start_s
+    longest_s, start_s = 0.0, perf_counter()
     collector = SamplingCollector() if line == "sampling" else CpuCollector()
     collector.start()
 def seal():
-    global profile
+    global profile, elapsed_s
     profile = collector.stop()
+    elapsed_s = perf_counter() - start_s
 """
 SETUP = (
     f"""
@@ -61,7 +63,7 @@ async def wait(seconds):
 def report(profile):
     functions = profile.functions
     print("REPORT" + json.dumps({
-        "longest_s": longest_s, "took": [end - start for start, _, end in took],
+        "longest_s": longest_s, "elapsed_s": elapsed_s, "took": [end - start for start, _, end in took],
         "wall_ms": profile.wall_ms, "attributed_ms": profile.attributed_ms, "notes": profile.notes,
         "functions": [
             {"name": f.location.function_name, "cell": f.location.cell, "line": f.location.line_number,
@@ -143,7 +145,7 @@ class Kernel:
         self.manager.cleanup_resources()
 
 
-@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"Python {version}")
+@pytest.fixture(scope="module", params=EACH_VERSION)
 def kernel(request, tmp_path_factory):
     if request.param == f"{sys.version_info.major}.{sys.version_info.minor}":
         python = sys.executable
@@ -327,7 +329,14 @@ def _near(seconds: float, profile: dict[str, Any]) -> Any:
 @pytest.fixture
 def sampled(kernel):
     kernel.run(SAMPLED_CALLS)
-    yield lambda body: kernel.profile(body, "sampling")
+
+    def profiled(body):
+        profile = kernel.profile(body, "sampling")
+        # Whatever a tolerance allows, no time is counted twice.
+        assert sum(f["tottime"] for f in profile["functions"]) <= profile["elapsed_s"]
+        return profile
+
+    yield profiled
     names = kernel.run("print(sorted(t.name for t in threading.enumerate()))")
     assert "perfkit sampler" not in names
 

@@ -182,7 +182,7 @@ def test_a_filter_goes_round_what_was_prefetched_and_is_moved_there():
         assert [len(author.chosen_books) for author in authors] == [1, 0, 0]
 
     assert statements(work) == 2
-    assert "go round what was prefetched" in text
+    assert "goes round what was prefetched" in text
 
 
 def existing_in_a_filtered_loop():

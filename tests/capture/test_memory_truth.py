@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import VERSIONS, environment
+from tests.interpreters import EACH_VERSION, environment
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux resets the peak, so only there it is exact"
@@ -59,7 +59,7 @@ print(json.dumps({
 MB = 1_000_000
 
 
-@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"Python {version}")
+@pytest.fixture(scope="module", params=EACH_VERSION)
 def measured(request, tmp_path_factory):
     """Runs one case in a fresh process of one Python, and says what perfkit measured."""
     programs = environment(request.param, tmp_path_factory)

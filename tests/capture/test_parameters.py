@@ -1,10 +1,11 @@
 import datetime
 import decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.capture.parameters import ParameterNames
+from perfkit.capture.parameters import ParameterNames, offset_value
 
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary())
 
@@ -60,3 +61,34 @@ def test_dates_and_lists_of_plain_values_are_compared():
 
     assert names.name({"ids": [1, 2], "on": today}) == names.name({"ids": [1, 2], "on": today})
     assert names.name({"ids": [1, 2], "on": today}) != names.name({"ids": [2, 1], "on": today})
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT id FROM posts WHERE author_id = ? LIMIT ? OFFSET ?", (7, 5, 40)),
+        ("SELECT id FROM posts LIMIT %s OFFSET %s", [5, 40]),
+        ("SELECT id FROM posts LIMIT %(rows)s OFFSET %(skip)s", {"skip": 40, "rows": 5}),
+        ("SELECT id FROM posts OFFSET :skip", {"rows": 5, "skip": 40}),
+        ("SELECT id FROM posts WHERE a = $2 OFFSET $1::BIGINT", (40, 5)),
+        ("SELECT * FROM (SELECT id FROM posts LIMIT ? OFFSET ?) AS p WHERE id = ? AND a > ?", (5, 40, 1, 2)),
+    ],
+)
+def test_the_value_of_an_offset_is_found_whichever_way_a_driver_binds_it(statement, parameters):
+    assert offset_value(statement, parameters) == 40
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT id FROM posts LIMIT ?", (5,)),
+        ("SELECT id FROM posts OFFSET 5", ()),
+        ("SELECT id FROM posts OFFSET ?", ("5",)),
+        ("SELECT id FROM posts OFFSET :skip", {"rows": 5}),
+        ("SELECT id FROM posts OFFSET ?", ()),
+        ("SELECT id FROM posts OFFSET ?", None),
+        ("SELECT * FROM (SELECT id FROM posts OFFSET ?) AS p OFFSET ?", (1, 2)),
+    ],
+)
+def test_an_offset_that_is_not_there_or_not_bound_is_unknown(statement, parameters):
+    assert offset_value(statement, parameters) is None

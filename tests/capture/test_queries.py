@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import runpy
 import sqlite3
 import sys
 import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import jinja2
 import pytest
 from sqlalchemy import ForeignKey, create_engine, event, func, insert, select, text
 from sqlalchemy.engine import Connection, Dialect, Engine
@@ -173,6 +175,62 @@ def test_a_statement_names_the_class_whose_objects_it_loads(engine, statement, e
             session.execute(statement).all()
 
     assert [span.entity for span in recorded(work).spans] == [entity]
+
+
+CALLED_BY_A_BUILT_IN = """
+def work(session, authors):
+    def books(author):
+        for book in author.books:
+            yield book.id
+
+    return {author.id: list(books(author)) for author in session.scalars(authors)}
+"""
+
+
+@pytest.mark.parametrize("number", range(6, 12))
+def test_a_loop_is_one_loop_also_when_python_has_learnt_to_make_its_calls_faster(engine, tmp_path, number):
+    module = tmp_path / "fresh.py"  # code that has never run
+    module.write_text(CALLED_BY_A_BUILT_IN, encoding="utf-8")
+    fresh = runpy.run_path(str(module))
+    with Session(engine) as session:
+        session.add_all(Author(id=100 + n) for n in range(number - 5))
+        session.commit()
+
+    def work():
+        with Session(engine) as session:
+            fresh["work"](session, select(Author))
+
+    lazy = [span for span in recorded(work).spans if span.relationship]
+
+    assert len(lazy) == number
+    assert {span.loop_id for span in lazy} == {lazy[0].loop_id}
+    assert lazy[0].loop_id is not None
+
+
+TEMPLATE = """<h1>Authors</h1>
+<ul>
+{% for author in authors %}
+  <li>
+  {% for book in author.books %} {{ book.id }} {% endfor %}
+  </li>
+{% endfor %}
+</ul>
+"""
+
+
+def test_lines_of_a_template_are_those_of_its_text(engine, tmp_path):
+    (tmp_path / "authors.html").write_text(TEMPLATE, encoding="utf-8")
+    page = jinja2.Environment(loader=jinja2.FileSystemLoader(tmp_path)).get_template("authors.html")
+
+    def work():
+        with Session(engine) as session:
+            page.render(authors=session.scalars(select(Author)).all())
+
+    lazy = [span for span in recorded(work).spans if span.relationship]
+
+    assert {span.call_site.line_number for span in lazy} == {5}
+    assert {span.call_site.source_text[:8] for span in lazy} == {"{% for b"}
+    assert {span.loop_site.label for span in lazy} == {"authors.html:5 in root"}
 
 
 LIBRARY = """

@@ -11,7 +11,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.engine.default import DefaultDialect
 
+from perfkit.capture._cpu_ticks import CpuTicks
 from perfkit.capture._sampled_stacks import Moments, functions_and_stacks, without_repeats
 from perfkit.capture._thread_sampler import Seen
 from perfkit.capture.sampling import SamplingCollector, _profile
@@ -362,3 +364,30 @@ def test_very_many_paths_are_cut_to_their_callers_without_losing_time():
 
 def test_direct_repeats_are_folded():
     assert without_repeats([A, A, B, B, A]) == (A, B, A)
+
+
+def test_a_thread_that_cannot_be_started_leaves_no_hook_and_no_timer(monkeypatch):
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    execute = DefaultDialect.do_execute
+
+    with pytest.raises(RuntimeError, match="start new thread"), measure("block", cpu="sampling"):
+        pass
+
+    assert DefaultDialect.do_execute is execute
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+@needs_ticks
+def test_a_start_that_is_interrupted_ends_the_thread(monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CpuTicks, "start", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), measure("block", cpu="sampling"):
+        pass
+
+    assert "perfkit sampler" not in {thread.name for thread in threading.enumerate()}

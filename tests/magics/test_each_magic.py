@@ -230,10 +230,29 @@ def test_verify_does_not_repeat_what_writes_unless_told(notebook):
     assert notebook.value("written() > 6") is True
 
 
-def test_verify_hands_repeated_writes_on_to_the_async_verify(notebook):
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ("--repeat-writes", "repeat_writes=True"),
+        ("--unordered", "ordered=False"),
+        ("--repeat-writes --unordered", "ordered=False, repeat_writes=True"),
+    ],
+)
+def test_verify_hands_its_options_on_to_the_async_verify(notebook, options, written):
     notebook.run("async def one(): pass\ntwo = one")
-    ran = notebook.run("%verify one two --repeat-writes")
-    assert ran.error.splitlines()[1] == "await perfkit.verify_async(one, two, repeat_writes=True)"
+    ran = notebook.run(f"%verify one two {options}")
+    assert ran.error.splitlines()[1] == f"await perfkit.verify_async(one, two, {written})"
+
+
+def test_verify_accepts_another_order_when_told(notebook):
+    notebook.run("def up(): return [1, 2, 3]\ndef down(): return [3, 2, 1]")
+    ran = notebook.run("proof = %verify up down\nproof")
+    assert ran.shown.startswith("NOT EQUIVALENT: ")
+    assert (
+        "the same in any order (%verify --unordered, or ordered=False in Python, accepts that)" in ran.shown
+    )
+    notebook.run("proof = %verify up down --unordered")
+    assert notebook.value("proof.verification.equivalence.equal") is True
 
 
 def test_verify_tells_how_to_await_async_functions(notebook):
@@ -244,7 +263,39 @@ def test_verify_tells_how_to_await_async_functions(notebook):
 
 def test_verify_lets_errors_of_the_functions_through(notebook):
     notebook.run("def bad(): return 1 / 0\ndef good(): return 1")
-    assert notebook.run("%verify bad good").reply["ename"] == "ZeroDivisionError"
+    ran = notebook.run("%verify bad good")
+    assert ran.reply["ename"] == "ZeroDivisionError"
+    assert ran.error.endswith(
+        "perfkit: bad(), the old version, raised this in its first run; nothing was compared."
+    )
+    assert ".py" not in ran.error  # no frame of perfkit
+
+
+def test_an_error_in_a_later_run_shows_the_users_frames_and_the_version(notebook):
+    notebook.run(
+        "answers = iter([1])\ndef once(): return 1 if next(answers, 0) else 1 / 0\ndef good(): return 1"
+    )
+    ran = notebook.run("%verify good once")
+    assert ran.reply["ename"] == "ZeroDivisionError"
+    assert "perfkit: once(), the new version, raised this when both were run again to be timed" in ran.error
+    assert ".py" not in ran.error
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ("(i for i in range(3))", "returns a generator, so nothing of it has run: return list(...) of it."),
+        (
+            "asyncio.sleep(0)",
+            "returns something to be awaited, so nothing of it has run: await it in an async ",
+        ),
+    ],
+)
+def test_verify_says_in_a_line_what_has_not_run(notebook, result, told):
+    notebook.run(f"def page(): return {result}")
+    ran = notebook.run("%verify page page")
+    assert ran.error.startswith(f"UsageError: %verify: page {told}")
+    assert len(ran.error.splitlines()) == 1
 
 
 def test_compare_puts_two_results_side_by_side(notebook):

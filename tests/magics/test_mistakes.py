@@ -48,9 +48,23 @@ MISTAKES = [
     ("%%explain -e engines\nSELECT 1", "The notebook has no variable 'engines'. Did you mean 'engine'?"),
     ("%%explain -e ask\nSELECT 1", "'ask' is a function, not a SQLAlchemy engine. Engines here: engine."),
     ("%%explain\nSELECT :missing", "The SQL uses :missing, and the notebook has no variable 'missing'."),
+    (
+        "u = engine\nget_ipython().run_cell_magic('explain', '-e engine', 'SELECT :u')",
+        "%%explain: :u was taken from the notebook's variable u, which is a Engine; assign it a value that a",
+    ),
     ("%%explain\nselct 1", "the cell was read as Python, as it begins with 'selct'"),
     ("%%explain\nslect * from users", "If it is SQL, begin it with SELECT."),
     ("%%explain 3rd\nSELECT 1", "'3rd' cannot name a variable"),
+    (
+        "%%querycount ask\nprint('ran')",
+        "%%querycount: 'ask' is the name of a function, which the result would",
+    ),
+    ("%%profile asyncio\nprint('ran')", "%%profile: 'asyncio' is the name of a module"),
+    (
+        "%%explain ask\nSELECT 1",
+        "%%explain: 'ask' is the name of a function, which the result would replace.",
+    ),
+    ("%%diagnose page\ndef page(): ...", "%%diagnose: 'page' is the name of a function"),
     ("%%querycount", "%%querycount: the cell is empty. Write the code to measure below it."),
     ("%%querycount\n\n   \n", "%%querycount: the cell is empty."),
     ("%%querycount\n%%profile\n", "%%querycount: the cell is empty."),
@@ -78,6 +92,39 @@ def test_a_mistake_is_said_in_a_line_or_two_and_the_cell_is_not_run(notebook, ce
     assert ran.printed == ""
     assert ran.bundles == []
     assert ran.shown == ""
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        ("class taken: ...", "class"),
+        ("import functools\n@functools.cache\ndef taken(): ...", "function"),
+        ("taken = [].append", "function"),
+    ],
+)
+def test_a_result_takes_no_name_of_what_the_notebook_needs(notebook, made, kind):
+    notebook.run(f"{made}\nkept = taken")
+    ran = notebook.run("%%querycount taken\nprint('ran')")
+    assert ran.error == (
+        f"UsageError: %%querycount: 'taken' is the name of a {kind}, which the result would replace. "
+        "Give another name."
+    )
+    assert notebook.value("taken is kept") is True
+
+
+@pytest.mark.parametrize("value", ["3", "None", "engine", "'text'", "lambda_of"])
+def test_a_result_may_replace_a_value(notebook, value):
+    notebook.run("lambda_of = {'a': len}")
+    notebook.run(f"kept = {value}")
+    for _ in range(2):
+        assert notebook.run("%%querycount kept\nask(1)").status == "ok"
+    assert notebook.value("len(kept.trace.queries)") == 1
+
+
+def test_a_method_of_the_name_is_no_function_of_the_notebook(notebook):
+    ran = notebook.run("%%querycount page\nclass Site:\n    def page(self): return ask(1)\nSite().page()")
+    assert ran.status == "ok"
+    assert notebook.value("len(page.trace.queries)") == 1
 
 
 def test_what_a_driver_writes_for_a_value_is_shown_where_it_stands(notebook):
@@ -127,5 +174,9 @@ def test_without_an_engine_explain_says_how_to_make_one(notebook):
 def test_of_several_engines_explain_asks_which(notebook):
     notebook.run("other = sa.create_engine('sqlite://')\nsame = engine")
     ran = notebook.run("%%explain\nSELECT 1")
-    assert ran.error == "UsageError: Several engines are here: engine, other. Say which: %%explain -e engine"
+    assert ran.error.splitlines() == [
+        "UsageError: Several engines are here, and the SQL could be meant for any: "
+        "engine (sqlite: in memory), other (sqlite: in memory).",
+        "Say which: %%explain -e engine",
+    ]
     assert notebook.run("%%explain -e other\nSELECT 1").status == "ok"

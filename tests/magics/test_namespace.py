@@ -44,9 +44,30 @@ def test_hidden_names_such_as_ipythons_outputs_do_not_count():
 
 
 def test_of_two_engines_one_must_be_named():
-    with pytest.raises(MagicError, match=r"Several engines are here: a, b\. Say which: %%explain -e a"):
-        the_engine({"a": ENGINE, "b": OTHER}, None)
+    with pytest.raises(MagicError) as asked:
+        the_engine({"a": ENGINE, "b": OTHER, "again": ENGINE}, None)
+    assert str(asked.value).splitlines() == [
+        "Several engines are here, and the SQL could be meant for any: "
+        "a (sqlite: in memory), b (sqlite: in memory).",
+        "Say which: %%explain -e a",
+    ]
     assert the_engine({"a": ENGINE, "b": OTHER}, "b") is OTHER
+
+
+def test_engines_to_choose_from_are_told_apart_by_their_databases_without_passwords():
+    engine = create_engine("postgresql+psycopg://me:s3cret@db.example/shop?password=s3cret")
+    with pytest.raises(MagicError) as asked:
+        the_engine({"pg": engine, "file": create_engine("sqlite:///books.db")}, None)
+    assert "pg (postgresql: shop on db.example), file (sqlite: books.db)." in str(asked.value)
+    assert "s3cret" not in str(asked.value)
+
+
+def test_of_many_engines_some_are_named():
+    with pytest.raises(MagicError) as asked:
+        the_engine({f"shard_{number}": create_engine("sqlite://") for number in range(9)}, None)
+    first, second = str(asked.value).splitlines()
+    assert first.endswith("shard_4 (sqlite: in memory), and 4 more.")
+    assert second == "Say which: %%explain -e shard_0"
 
 
 def test_a_name_may_have_dots():

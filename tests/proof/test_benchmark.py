@@ -4,10 +4,11 @@ import random
 from collections import Counter
 
 import pytest
-from simulated import NOISES, Machine, lognormal, spikes
+from simulated import NOISES, Machine, autocorrelated, lognormal, spikes
 
 from perfkit.model.verification import Outcome
-from perfkit.proof.benchmark import WARM_UPS, compare_timings, compare_timings_async, judge_target
+from perfkit.proof.benchmark import WARM_UPS, compare_timings, compare_timings_async
+from perfkit.proof.target import judge_target
 
 TRIALS = 200
 pytestmark = pytest.mark.usefixtures("quick_collections")
@@ -54,6 +55,12 @@ def test_what_stays_open_is_unresolved_after_thirty_pairs():
     timing = Machine(spikes, 3).compare(0.01, 0.0095)
     assert (timing.outcome, timing.pairs, timing.looks) == (Outcome.UNRESOLVED, 30, 3)
     assert timing.note == "No decision after 30 pairs."
+
+
+def test_short_runs_that_chance_leaves_open_are_not_said_to_be_too_near_to_tell():
+    open_ones = [Machine(autocorrelated, seed).compare(0.000_02, 0.000_02) for seed in range(30)]
+    notes = {timing.note for timing in open_ones if timing.outcome is Outcome.UNRESOLVED}
+    assert notes == {"No decision after 30 pairs."}
 
 
 def test_warm_ups_are_not_among_the_samples():
@@ -127,6 +134,21 @@ def test_work_longer_than_the_budget_leaves_no_samples_and_no_claim():
 def test_work_shorter_than_the_clock_can_tell_is_the_same():
     timing = compare_timings(lambda: None, lambda: None, clock=lambda: 1.0, order=random.Random(1))
     assert timing.outcome is Outcome.SAME
+
+
+def test_a_difference_of_a_microsecond_is_too_little_to_tell_however_steady_it_is():
+    timing = Machine(lognormal, 1).compare(0.000_003, 0.000_002)
+    assert (timing.outcome, timing.pairs) == (Outcome.UNRESOLVED, 30)
+    assert timing.ci_high < 0.95
+    assert timing.note.startswith("The medians differ by less than 2 µs, too little to tell")
+
+
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "outcome"),
+    [(0.000_013, 0.000_009, Outcome.FASTER), (0.000_009, 0.000_013, Outcome.SLOWER)],
+)
+def test_a_difference_of_some_microseconds_is_told(before_s, after_s, outcome):
+    assert Machine(lognormal, 1).compare(before_s, after_s).outcome is outcome
 
 
 def test_progress_is_told_after_every_round():

@@ -102,6 +102,39 @@ def test_a_cause_is_reported_once_though_two_rules_see_it():
     assert [finding.rule for finding in findings] == ["n-plus-one"]
 
 
+def _asked_again(count, statement, **fields):
+    """The statements of a loop that asks for three rows in turn."""
+    spans = loop(count, statement, **fields)
+    return [replace(span, parameter_fingerprint=f"p{number % 3}") for number, span in enumerate(spans)]
+
+
+def test_what_a_loop_of_several_statements_a_row_asks_again_is_the_loops_fault():
+    authors = _asked_again(9, "SELECT * FROM authors WHERE id = ?")
+    reviews = loop(9, "SELECT * FROM reviews WHERE book_id = ?", loop_id=2)
+
+    findings = diagnose(trace_of(alternating(authors, reviews))).findings
+
+    assert [finding.rule for finding in findings] == ["m-plus-n"]
+
+
+def test_what_is_asked_again_outside_of_the_loop_is_a_finding_of_its_own():
+    authors = _asked_again(9, "SELECT * FROM authors WHERE id = ?")
+    reviews = loop(9, "SELECT * FROM reviews WHERE book_id = ?", loop_id=2)
+    settings = loop(9, "SELECT * FROM settings WHERE name = ?", same_parameters=True, loop_id=3)
+
+    findings = diagnose(trace_of(alternating(authors, reviews, settings))).findings
+
+    assert {finding.rule for finding in findings} == {"m-plus-n", "duplicate-query"}
+
+
+def test_a_part_of_the_block_that_runs_twice_is_a_finding_beside_the_loops_in_it():
+    part = [span for n in range(4) for span in loop(3, f"SELECT * FROM t{n} WHERE id = ?", loop_id=n + 1)]
+
+    findings = diagnose(trace_of(part, part)).findings
+
+    assert "duplicate-query" in {finding.rule for finding in findings}
+
+
 @pytest.mark.parametrize(
     ("statement", "relationship", "option"),
     [

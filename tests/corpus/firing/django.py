@@ -1,6 +1,8 @@
 """The same mistakes in Django. `authors`, `books` and `notes` are the managers `Author.objects` and so on."""
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement
+import io
+
 from django.db import transaction
 
 from tests.corpus.program import fires
@@ -49,6 +51,13 @@ def django_count_per_parent(authors):
     """A count for each author instead of `annotate(Count("books"))`."""
     for author in authors.all():  # cause, loop
         author.books.count()  # line
+
+
+@fires("m-plus-n", statements=49, on="django")
+def django_two_relations_of_each_row(books):
+    """Three books have one author, who is loaded for each: that is the loop's fault as well."""
+    for book in books.all():  # cause, loop
+        print(book.author.name, list(book.reviews.all()), file=io.StringIO())  # line
 
 
 @fires(N, statements=9, on="django")

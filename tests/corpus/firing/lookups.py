@@ -1,5 +1,7 @@
 """A statement of the program's own, sent for one key after another."""
 
+import time
+
 import pandas
 from sqlalchemy import exists, func, select, text
 
@@ -102,6 +104,54 @@ def rows_that_are_missing(session):
         session.get(Author, key)  # line
 
 
+@fires(N, statements=9, kind=REPEATED)
+def last_book_of_each_author(session):
+    """For SQLite SQLAlchemy writes an OFFSET beside each LIMIT, though no row is skipped."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        last = select(Book).where(Book.author_id == author_id).order_by(Book.id.desc()).limit(1)
+        session.scalars(last).first()  # line
+
+
+@fires(N, statements=9, kind=REPEATED)
+def two_books_of_each_author(session):
+    """Some rows of each parent, in any order."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        session.scalars(select(Book).where(Book.author_id == author_id).limit(2)).all()  # line
+
+
+@fires(N, statements=9, kind=REPEATED, on="postgresql")
+def last_book_of_each_author_on_postgresql(session):
+    """The same without an OFFSET."""
+    for author_id in session.scalars(select(Author.id)).all():  # cause, loop
+        last = select(Book).where(Book.author_id == author_id).order_by(Book.id.desc()).limit(1)
+        session.scalars(last).first()  # line
+
+
+@fires(N, statements=8, kind=REPEATED)
+def a_range_that_holds_one_row(session):
+    """The author whose books a number falls among: a range, and one row for each."""
+    for number in range(1, 25, 3):  # loop
+        range_ = Book.id.between(number, number + 2)
+        session.scalars(select(Book.author_id).where(range_).distinct()).one()  # line
+
+
+@fires(N, statements=8, kind=REPEATED)
+def the_newest_until_a_day(session):
+    """What was valid then, for each parent: not the page behind the last key."""
+    for author_id in range(1, 9):  # loop
+        until = select(Book.title).where(Book.author_id == author_id, Book.id <= 3 * author_id)
+        session.scalars(until.order_by(Book.id.desc()).limit(1)).first()  # line
+
+
+@fires(N, statements=10, kind=REPEATED, on="postgresql")
+def lookups_of_each_tenant(connection):
+    """Of one tenant at a time, several rows one by one."""
+    for tenant in ("north", "east"):
+        connection.execute(select(func.set_config("app.tenant", tenant, True)))
+        for key in range(1, 5):  # loop
+            connection.scalar(select(Book.title).where(Book.id == key))  # line
+
+
 @fires("select-in-loop", statements=9, kind=REPEATED)
 def a_short_list_for_each_row(session):
     """IN looks like batching; with three keys a statement it is the same loop."""
@@ -115,6 +165,15 @@ def the_same_setting_for_each_row(session):
     """The answer does not depend on the row: it belongs before the loop."""
     for _ in range(8):  # loop
         session.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
+
+
+@fires("duplicate-query", N, statements=16, kind=REPEATED)
+def the_same_setting_beside_slow_work(session):
+    """A loop that takes long for each row is no poll: it asks for other things too."""
+    for country_id in range(1, 9):  # loop
+        session.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
+        time.sleep(0.011)
+        session.scalar(select(Author.id).where(Author.country_id == country_id))  # line
 
 
 @fires("duplicate-query", statements=3, kind=REPEATED)

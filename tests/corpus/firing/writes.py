@@ -30,6 +30,14 @@ def update_row_by_row(session):
         session.execute(update(Author).where(Author.id == key).values(name=f"name {key}"))  # line
 
 
+@fires("write-loop", statements=9, kind=WRITE, on="postgresql")
+def rows_locked_together_and_written_one_by_one(session):
+    """All rows are known when the first is written."""
+    locked = select(Author.id).where(Author.id <= 8).with_for_update()
+    for key in session.scalars(locked).all():  # loop
+        session.execute(update(Author).where(Author.id == key).values(name=f"name {key}"))  # line
+
+
 @fires("write-loop", statements=8, kind=WRITE)
 def delete_row_by_row(session):
     """One DELETE with a list of keys would do."""

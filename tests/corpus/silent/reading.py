@@ -34,6 +34,37 @@ def offset_walk_on_postgresql(session):
         session.scalars(select(Sensor.id).order_by(Sensor.id).limit(200).offset(skip)).all()
 
 
+@silent(statements=4)
+def pages_of_one_author(session):
+    """Page by page through the children of one parent."""
+    for skip in range(4):
+        books = select(Book).where(Book.author_id == 1).order_by(Book.id)
+        session.scalars(books.limit(1).offset(skip)).all()
+
+
+@silent(statements=16)
+def pages_of_each_author(session):
+    """Two pages for each parent, the first of them with nothing to skip."""
+    for author_id in range(1, 9):
+        for skip in (0, 2):
+            books = select(Book).where(Book.author_id == author_id).order_by(Book.id)
+            session.scalars(books.limit(2).offset(skip)).all()
+
+
+@silent(statements=12)
+def ranges_of_keys(session):
+    """A hundred rows at a time, by the first and the last key."""
+    for first in range(1, 1201, 100):
+        session.scalars(select(Sensor.id).where(Sensor.id.between(first, first + 99))).all()
+
+
+@silent(statements=12, on="postgresql")
+def half_open_ranges(session):
+    """The same with two comparisons."""
+    for first in range(1, 1201, 100):
+        session.scalars(select(Sensor.id).where(Sensor.id >= first, Sensor.id < first + 100)).all()
+
+
 @silent(statements=12)
 def disjoint_chunks_of_keys(session):
     """A long list of keys, a hundred at a time."""
@@ -74,6 +105,15 @@ def polling(connection):
     for _ in range(3):
         connection.execute(select(Setting.value).where(Setting.name == "vat")).scalar()
         time.sleep(0.25)
+
+
+@silent(statements=6)
+def polling_every_ten_milliseconds(session):
+    """A short wait is a wait: another program may have changed the number."""
+    for _ in range(6):
+        if session.scalar(select(func.count()).select_from(Book).where(Book.author_id == 1)) > 100:
+            break
+        time.sleep(0.01)
 
 
 @silent(statements=3, executions=1)
@@ -162,3 +202,19 @@ def grouped_counts(session):
     counts = select(Book.author_id, func.count()).group_by(Book.author_id)
     for _, number in session.execute(counts):
         str(number)
+
+
+@silent(statements=8, on="postgresql")
+def a_count_for_each_tenant(connection):
+    """Row-level security answers the same question differently for each."""
+    for tenant in ("north", "east", "south", "west"):
+        connection.execute(select(func.set_config("app.tenant", tenant, True)))
+        connection.scalar(select(func.count()).select_from(Book))
+
+
+@silent(statements=8, on="postgresql")
+def a_row_of_each_schema(connection):
+    """The search path decides whose table is read."""
+    for number in range(1, 5):
+        connection.execute(text(f"SET LOCAL search_path TO tenant_{number}, public"))
+        connection.scalar(select(Book.title).where(Book.id == number))

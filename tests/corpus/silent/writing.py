@@ -117,13 +117,24 @@ def read_then_write(session):
     session.commit()
 
 
-@silent(statements=9, on="postgresql")
+@silent(statements=13, on="postgresql")
 def a_job_queue(engine):
     """A worker takes one job after another: each has to be a transaction of its own."""
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO events (kind) SELECT 'job' FROM generate_series(1, 4)"))
+        connection.execute(text("INSERT INTO events (kind) SELECT 'job' FROM generate_series(1, 6)"))
     job = text("SELECT id FROM events WHERE kind = 'job' LIMIT 1 FOR UPDATE SKIP LOCKED")
-    for _ in range(4):
+    for _ in range(6):
         with engine.begin() as connection:
             key = connection.execute(job).scalar()
             connection.execute(text("UPDATE events SET kind = 'done' WHERE id = :key"), {"key": key})
+
+
+@silent(statements=14, on="postgresql")
+def a_job_queue_of_objects(session):
+    """The same through the ORM: the commit sends the UPDATE."""
+    session.add_all([Event(kind="job") for _ in range(6)])
+    session.commit()
+    job = select(Event).where(Event.kind == "job").limit(1).with_for_update(skip_locked=True)
+    while event := session.scalars(job).first():
+        event.kind = "done"
+        session.commit()

@@ -1,0 +1,46 @@
+"""Settings of a database session, on which the answers of statements may hang: a tenant, a role, a path."""
+
+import re
+
+from perfkit.model.query import Member, QuerySpan
+from perfkit.model.trace import Trace
+from perfkit.rules._statements import changes_setting
+
+_NAME = re.compile(r"(?:SET|RESET)\s+(?:(?:SESSION|LOCAL|GLOBAL)\s+)?([\w.@\"]+)|\w+", re.IGNORECASE)
+# Names of settings with the statements that set them last.
+_State = dict[str, tuple[str, str | int]]
+
+
+class Settings:
+    """Under which settings each statement of a block was sent, as far as the block itself set them."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._states: dict[int, int] = {}
+        now: dict[int, _State] = {}
+        numbers: dict[frozenset[tuple[str, tuple[str, str | int]]], int] = {}
+        for index, span in enumerate(trace.queries or ()):
+            if changes_setting(span):
+                now.setdefault(span.connection_id, {})[_name(span)] = _value(index, span)
+            elif span.connection_id in now:
+                state = frozenset(now[span.connection_id].items())
+                self._states[index] = numbers.setdefault(state, len(numbers) + 1)
+
+    def together(self, members: list[Member]) -> list[Member]:
+        """Those statements that another of them shares all settings with: others cannot be asked as one."""
+        if not self._states:
+            return members
+        counts: dict[int, int] = {}
+        for index, _ in members:
+            state = self._states.get(index, 0)
+            counts[state] = counts.get(state, 0) + 1
+        return [member for member in members if counts[self._states.get(member[0], 0)] > 1]
+
+
+def _name(span: QuerySpan) -> str:
+    found = _NAME.match(span.query_text)
+    return (found[1] or found[0]).lower() if found else ""
+
+
+def _value(index: int, span: QuerySpan) -> tuple[str, str | int]:
+    """Values that are not known differ."""
+    return span.fingerprint, span.parameter_fingerprint or index
