@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from perfkit.capture._django_part import part_of_relation
 from perfkit.capture.orm import NO_LOAD, UNNAMED, OrmLoad
 
 _MODELS = os.path.join("django", "db", "models") + os.sep  # noqa: PTH118 - compared as text
@@ -79,7 +80,9 @@ def _accessed(descriptor: Any, instance: Any) -> OrmLoad:
     if not name:
         return NO_LOAD
     entity = getattr(target, "__name__", None)
-    return OrmLoad(f"{owner}.{name}", entity=entity, is_access=True, owner_bases=_bases(instance))
+    return OrmLoad(
+        f"{owner}.{name}", entity=entity, is_access=True, owner_bases=_bases(instance), to_many=False
+    )
 
 
 def _refreshed(frames: list[FrameType]) -> OrmLoad:
@@ -102,28 +105,37 @@ def _managed(frames: list[FrameType]) -> OrmLoad:
             if instance is None:
                 makes_objects = any(entry.f_code.co_qualname == _OBJECTS for entry in frames)
                 return OrmLoad(entity=candidate.model.__name__ if makes_objects else None, is_access=True)
-            return _relation(instance, known, candidate)
+            return _relation(instance, known, candidate, frames)
     return UNNAMED
 
 
-def _relation(instance: Any, known: tuple[Any, ...], queryset: Any) -> OrmLoad:
-    options = type(instance)._meta
-    names = [
-        relation.get_accessor_name() if relation.auto_created else relation.name
-        for relation in options.get_fields()
+def _relation(instance: Any, known: tuple[Any, ...], queryset: Any, frames: list[FrameType]) -> OrmLoad:
+    # Fields with known objects lead to the owner; they need not be of an app that is installed.
+    found = [field.remote_field for field in known] or [
+        relation
+        for relation in type(instance)._meta.get_fields()
         if relation.is_relation
-        and relation.related_model is queryset.model
         and (relation.one_to_many or relation.many_to_many)
-        and (not known or getattr(relation, "field", None) in known)
+        and queryset.model in (relation.related_model, _links(relation))
     ]
-    if len(names) != 1:
+    if len(found) != 1:
         return UNNAMED
+    (relation,) = found
+    name = relation.get_accessor_name() if relation.auto_created else relation.name
     return OrmLoad(
-        f"{type(instance).__name__}.{names[0]}",
-        entity=queryset.model.__name__,
+        f"{type(instance).__name__}.{name}",
+        entity=relation.related_model.__name__,
         is_access=True,
         owner_bases=_bases(instance),
+        to_many=True,
+        part=part_of_relation(queryset, relation, frames),
     )
+
+
+def _links(relation: Any) -> Any:
+    """The model whose rows link two others, which Django made for a many-to-many field."""
+    through = getattr(relation if relation.auto_created else relation.remote_field, "through", None)
+    return through if through is not None and through._meta.auto_created else None
 
 
 def _bases(instance: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ class OrmLoad(NamedTuple):
     """What a statement loads, and why the ORM sent it by itself: a relationship, columns of one object.
 
     `is_access` tells that reading an attribute may have sent it, as any library does that walks over objects.
+    `to_many` and `part` are told of a relationship as in `QuerySpan`.
     """
 
     relationship: str | None = None
@@ -20,8 +21,24 @@ class OrmLoad(NamedTuple):
     entity: str | None = None
     is_access: bool = False
     owner_bases: tuple[str, ...] = ()
+    to_many: bool | None = None
+    part: tuple[str, ...] = ()
     entity_bases: tuple[str, ...] = ()
     eager_paths: tuple[tuple[str, ...], ...] = ()
+
+    def span_fields(self) -> dict[str, Any]:
+        """The same by the names of `QuerySpan`."""
+        return {
+            "relationship": self.relationship,
+            "entity": self.entity,
+            "entity_bases": self.entity_bases,
+            "owner_bases": self.owner_bases,
+            "to_many": self.to_many,
+            "relationship_part": self.part,
+            "eager_paths": self.eager_paths,
+            "column_load": self.column,
+            "column_load_kind": self.column_kind,
+        }
 
 
 NO_LOAD = OrmLoad()
@@ -114,6 +131,7 @@ def _named(owner: Any, attribute: Any) -> OrmLoad:
         is_access=True,
         owner_bases=_bases(owner),
         entity_bases=_bases(getattr(attribute, "mapper", None)),
+        to_many=getattr(attribute, "uselist", None),
     )
 
 

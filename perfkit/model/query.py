@@ -29,7 +29,9 @@ class QuerySpan:
         call_site: the program's line that sent it.
         loop_id: equal for all statements that one activation of one loop sent; `loop_site` is its line.
         relationship: the attribute of the ORM whose access sent it, for example `User.posts`; `owner_bases`
-            are the mapped classes that its owner inherits from.
+            are the mapped classes that its owner inherits from. `to_many` is whether it leads to many objects,
+            and `relationship_part` what Django was asked of it where that is not all: some of `filter`,
+            `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
         thread_id: who sent it, together with `task_id`.
         batch_size: the number of parameter sets of an `executemany`.
         context_id: equal for the statements that one call into SQLAlchemy sent.
@@ -77,6 +79,8 @@ class QuerySpan:
     entity: str | None = None
     entity_bases: tuple[str, ...] = ()
     owner_bases: tuple[str, ...] = ()
+    to_many: bool | None = None
+    relationship_part: tuple[str, ...] = ()
     eager_paths: tuple[tuple[str, ...], ...] = ()
     offset_fingerprint: str | None = None
 

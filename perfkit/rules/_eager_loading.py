@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from perfkit.model.query import QuerySpan
+from perfkit.rules._django_loading import django_loading
 from perfkit.rules._key_lists import model_of
 from perfkit.rules._orm_classes import attribute_of_load, entities, has_alias, loads_owner_of, owner_of
 from perfkit.rules._sources import Source
-from perfkit.rules._statements import has_limit, loads_collection
+from perfkit.rules._statements import loads_collection
 
 # Lazy loads that hang on each other, outermost first: User.posts, Post.tag.
 _Chain = tuple[QuerySpan, ...]
@@ -80,7 +81,7 @@ def _code(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool =
     first = chains[0][0]
     owner, way = owner_of(first), root.way if root else ()
     if first.driver == "django":
-        return [f"{owner}.objects.{_django_calls(chains)}"]
+        return django_loading(owner, chains)
     known = entities(root.span) if root else []
     entity = next((name for name in (owner, *first.owner_bases) if name in known), (*known, owner)[0])
     before = [f"{'joinedload' if root and root.way_by_join else 'selectinload'}({hop})" for hop in way]
@@ -121,17 +122,8 @@ def _strategy(load: QuerySpan) -> str:
     """A join for one row, a second statement for many."""
     if load.column_load:
         return "undefer"
-    return "selectinload" if loads_collection(load) else "joinedload"
-
-
-def _django_calls(chains: Sequence[_Chain]) -> str:
-    """Django reads a single object with a LIMIT, to tell that there is no second; a collection without."""
-    calls: dict[str, list[str]] = {}
-    for chain in chains:
-        method = "select_related" if all(has_limit(load) for load in chain) else "prefetch_related"
-        path = "__".join((load.relationship or "").rpartition(".")[2] for load in chain)
-        calls.setdefault(method, []).append(f'"{path}"')
-    return ".".join(f"{method}({', '.join(paths)})" for method, paths in calls.items())
+    to_many = loads_collection(load) if load.to_many is None else load.to_many
+    return "selectinload" if to_many else "joinedload"
 
 
 def _chains(loads: Sequence[QuerySpan], root: str) -> tuple[list[_Chain], list[str]]:

@@ -140,10 +140,21 @@ def test_a_lazy_load_names_its_relationship_the_helper_and_the_loop(engine):
     assert first.loop_site is None
     assert {span.relationship for span in lazy} == {"Author.books"}
     assert (first.entity, *{span.entity for span in lazy}) == ("Author", "Book")
+    assert (first.to_many, *{span.to_many for span in lazy}) == (None, True)
     assert {span.call_site.function_name for span in lazy} == {"helper"}
     assert {span.loop_site.source_text for span in lazy} == {"for author in session.scalars(select(Author)):"}
     assert {span.loop_site.function_name for span in lazy} == {"work"}
     assert len({span.parameter_fingerprint for span in lazy}) == 5
+
+
+def test_a_relationship_to_one_object_is_told_as_such(engine):
+    def work():
+        with Session(engine) as session:
+            assert session.get(Book, 2).author.id == 1
+
+    assert [(span.relationship, span.to_many) for span in recorded(work).spans][1:] == [
+        ("Book.author", False)
+    ]
 
 
 ENTITIES = {

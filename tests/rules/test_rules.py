@@ -151,6 +151,33 @@ def test_a_relation_of_djangos_is_loaded_by_djangos_own_means(statement, relatio
     assert "sqlalchemy" not in finding.advice
 
 
+@pytest.mark.parametrize(
+    ("statement", "to_many", "option"),
+    [
+        ("SELECT * FROM b WHERE b.author_id = ? LIMIT ?", True, 'Author.objects.prefetch_related("books")'),
+        ("SELECT * FROM b WHERE b.author_id = ?", False, 'Author.objects.select_related("books")'),
+    ],
+)
+def test_whether_a_relation_leads_to_many_is_not_read_from_the_text_where_it_is_known(
+    statement, to_many, option
+):
+    spans = loop(5, statement, relationship="Author.books", driver="django", to_many=to_many)
+
+    (finding,) = diagnose(trace_of(spans)).findings
+
+    assert option in finding.advice
+
+
+@pytest.mark.parametrize(("to_many", "option"), [(True, "selectinload"), (False, "joinedload")])
+def test_a_relationship_that_the_mapper_knows_is_loaded_as_it_says(to_many, option):
+    text = "SELECT p.id FROM posts p WHERE ? = p.author_id"
+    spans = loop(5, text, relationship="Author.posts", to_many=to_many)
+
+    (finding,) = diagnose(trace_of(spans)).findings
+
+    assert f"options({option}(Author.posts))" in finding.advice
+
+
 def test_two_relations_of_djangos_in_one_loop_are_loaded_by_djangos_own_means():
     authors = loop(5, "SELECT * FROM a WHERE a.id = ? LIMIT ?", relationship="Book.author")
     tags = loop(5, "SELECT * FROM t WHERE t.book_id = ?", relationship="Book.tags", loop_id=2)

@@ -21,7 +21,7 @@ def django_reverse_relation(authors):
 def django_nested_loops(authors):
     """Two relations, one behind the other: `prefetch_related("books__reviews")` loads both."""
     for author in authors.all():  # cause, loop, inside
-        for book in author.books.all():  # cause, loop, line
+        for book in author.books.all():  # loop, line
             list(book.reviews.all())  # line
 
 
@@ -58,6 +58,27 @@ def django_two_relations_of_each_row(books):
     """Three books have one author, who is loaded for each: that is the loop's fault as well."""
     for book in books.all():  # cause, loop
         print(book.author.name, list(book.reviews.all()), file=io.StringIO())  # line
+
+
+@fires(N, statements=9, on="django")
+def django_existence_per_parent(authors):
+    """Whether an author has such a book: `Exists` in an annotation answers for all authors."""
+    for author in authors.all():  # cause, loop
+        author.books.filter(title="book 1").exists()  # line
+
+
+@fires(N, statements=9, on="django")
+def django_newest_per_parent(authors):
+    """The last book of each author: a LIMIT, and yet a relation to many."""
+    for author in authors.all():  # cause, loop
+        author.books.order_by("-id").first()  # line
+
+
+@fires(N, statements=10, on="django")
+def django_filter_past_a_prefetch(authors):
+    """What filters a relation goes round the objects that were prefetched."""
+    for author in authors.prefetch_related("books"):  # cause, loop
+        list(author.books.filter(title="book 1"))  # line
 
 
 @fires("column-load", statements=9, on="django")

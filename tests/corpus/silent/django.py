@@ -2,6 +2,7 @@
 
 # ruff: noqa: B018 - reading an attribute is what sends the statement, or here does not
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Prefetch
 
 from tests.corpus.program import silent
 
@@ -11,6 +12,30 @@ def django_prefetch_related(authors):
     """Two statements, however many authors."""
     for author in authors.prefetch_related("books"):
         list(author.books.all())
+
+
+@silent(statements=2, on="django")
+def django_count_of_prefetched(authors):
+    """Objects that were prefetched are counted, and asked whether there are any, without a statement."""
+    for author in authors.prefetch_related("books"):
+        author.books.count()
+        author.books.exists()
+
+
+@silent(statements=1, on="django")
+def django_annotation(authors, books):
+    """Whether there is such a book, asked together with the authors."""
+    exists = Exists(books.filter(author_id=OuterRef("pk"), title="book 1"))
+    for author in authors.annotate(has_books=exists):
+        author.has_books
+
+
+@silent(statements=2, on="django")
+def django_prefetch_of_a_part(authors, books):
+    """The books of all authors that fit, by one statement."""
+    chosen = Prefetch("books", queryset=books.filter(title="book 1"), to_attr="chosen_books")
+    for author in authors.prefetch_related(chosen):
+        list(author.chosen_books)
 
 
 @silent(statements=1, on="django")
