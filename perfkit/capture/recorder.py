@@ -268,7 +268,7 @@ class Recorder:
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,
-            context_id=record.context_id,
+            context_id=self._loops.call_of(record.serial),
             consumed_rows=record.consumed_rows,
             column_load=record.load.column,
             column_load_kind=record.load.column_kind,

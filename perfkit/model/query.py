@@ -24,7 +24,8 @@ class QuerySpan:
     example `User.posts`, and `owner_bases` are the mapped classes that its owner inherits from;
     `column_load` names the columns that a single object was loaded again for, and `column_load_kind` why.
     `batch_size` is the number of parameter sets of an `executemany`. Statements with the same
-    `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the statement,
+    `context_id` read attributes within one call into a library, as `immediateload` does; 0 for all others.
+    `driver` is what sent the statement,
     `connection_id` numbers the block's connections. A statement of a task or thread that was at work
     before the block began is `is_background`: those are in `Trace.background_queries` only. `parameters`
     are the bound values as text, each cut at 100 characters, only where the person asked for them

@@ -1,11 +1,11 @@
 """A statement that a loop sends again and again, each time for another row.
 
 What it finds
-    One statement shape, sent at least twice by one loop with different parameters. The loop is proved: the
-    same call of the same function sent them from the same instruction (reference notes on queries,
-    section 4). Lazy loading of a relationship is the usual cause; a lookup by key in a loop is the other. A
-    loop in a loop is named with the one around it, and the option to paste leads from the objects of the
-    outermost, where they are loaded, to those of the inner one.
+    One statement shape, sent at least twice by one loop with different parameters; or a relationship that one
+    line loads for three objects by hand. The loop is proved: the same call of the same function sent them
+    from the same instruction (reference notes on queries, section 4). Lazy loading of a relationship is the
+    usual cause; a lookup by key in a loop is the other. A loop in a loop is named with the one around it, and
+    the option to paste leads from the objects of the outermost, where they are loaded, to the inner ones.
 
 Why is this slow
     Each statement pays a round trip to the database, besides parsing, planning and turning rows into
@@ -24,11 +24,12 @@ Thresholds
     min_repeats: 2 statements. A proved loop with different parameters is the pattern itself, so the count
     ranks the finding instead of hiding it (Sentry waits for 5 and 50 ms, Scout for 5 and 150 ms: those are
     filters for production).
+    min_on_one_line: 3 lazy loads of a relationship by one line without a loop; two are often two by nature.
 
 Stays silent when
     The parameters are all equal (that is duplicate-query). The statements come from within one call into
-    SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
-    an OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
+    SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by an
+    OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
     already asks for a list of keys. It reads the schema, or sets something such as a role. It is asked once
     under each setting: a tenant's, a role's. It failed and was tried again. The loop sends several shapes for
     each row (that is m-plus-n).
@@ -45,8 +46,10 @@ from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.rules._eager_loading import eager_loading, owner_of
+from perfkit.rules._first_rows import first_rows_of_all, keeps_first_rows
 from perfkit.rules._groups import (
     busiest_loop,
+    by_shape_and_line,
     have_different_parameters,
     indexes_of,
     lookups,
@@ -57,19 +60,19 @@ from perfkit.rules._key_lists import ask_for_all, count_for_all
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
-    has_limit,
     is_count,
     is_row_lookup_in_loop,
     key_column,
 )
 
 
-def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
+def n_plus_one(trace: Trace, *, min_repeats: int = 2, min_on_one_line: int = 3) -> Iterator[Finding]:
     """Report each shape that one line sends in a proved loop.
 
     Args:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
+        min_on_one_line: lazy loads of one relationship by one line that no loop sends, at least.
     """
     sources = Sources(trace)
     shared = {index for members in loops_of_several_shapes(trace) for index in indexes_of(members)}
@@ -77,6 +80,19 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         own = [member for member in members if member[0] not in shared]
         if len(own) >= min_repeats and have_different_parameters(own):
             yield _finding(trace, own, sources)
+    for members in by_shape_and_line(trace, _is_lazy_load):
+        if len(members) >= min_on_one_line and have_different_parameters(members) and _are_by_hand(members):
+            yield _finding(trace, members, sources)
+
+
+def _is_lazy_load(span: QuerySpan) -> bool:
+    return span.relationship is not None and span.context_id == 0 and span.status == "ok"
+
+
+def _are_by_hand(members: list[Member]) -> bool:
+    """Whether one line read attribute after attribute: no loop, nor several threads or tasks."""
+    senders = {(span.loop_id, span.thread_id, span.task_id) for _, span in members}
+    return len(senders) == 1 and members[0][1].loop_id is None
 
 
 def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
@@ -89,7 +105,9 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     around = around_loop(sources)
     sender = "a loop in a loop" if around else "a loop"
-    if _calls_itself(first):
+    if first.loop_id is None:
+        sender = "one line"
+    elif _calls_itself(first):
         sender = "a function that calls itself"
     return Finding(
         code="PK101",
@@ -98,7 +116,7 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
         message=f"{sent.count:,} statements where one would do: {sender} sends one a row, {what}",
         advice=_advice(first, sources),
         refutation=_refutation(spans),
-        confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
+        confidence=_confidence(spans),
         location=first.call_site,
         loop=loop_site,
         outer_loop=around,
@@ -108,6 +126,13 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
         round_trips=sent.count - 1,
         evidence=(_evidence(trace, sent.count, spans, sources),),
     )
+
+
+def _confidence(spans: tuple[QuerySpan, ...]) -> float:
+    """Surest where a loop is proved; lines that read several objects by hand may never read more."""
+    if spans[0].loop_id is None:
+        return 0.5
+    return 0.8 if all(span.parameter_fingerprint for span in spans) else 0.6
 
 
 def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
@@ -122,8 +147,8 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
             "query.\nWITH RECURSIVE chain AS (... UNION ALL ... JOIN chain ON ...)"
             "        -- SQLAlchemy: select(...).cte(recursive=True)"
         )
-    if column and _keeps_first_rows(first, column):
-        return _top_rows_advice(first, column)
+    if column and keeps_first_rows(first, column):
+        return first_rows_of_all(first, column)
     if column:
         return (
             "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
@@ -144,27 +169,6 @@ def _group_advice(first: QuerySpan, column: str | None) -> str:
     return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
 
 
-def _keeps_first_rows(first: QuerySpan, column: str) -> bool:
-    """Whether it asks for the first rows of each key; of a primary key there is one row anyway.
-
-    Django's `get` has a limit, and no order, to notice that a second row is there.
-    """
-    if first.driver == "django" and "ORDER BY" not in first.query_text:
-        return False
-    return has_limit(first) and column.replace('"', "").rpartition(".")[2] != "id"
-
-
-def _top_rows_advice(first: QuerySpan, column: str) -> str:
-    """A list of keys alone would lose the limit."""
-    return (
-        "Collect the keys before the loop and ask once for all of them. Number the rows of each key, so that "
-        "as many are kept as LIMIT keeps now (PostgreSQL has DISTINCT ON for one row, JOIN LATERAL for "
-        "several).\n"
-        f"SELECT * FROM (SELECT ..., row_number() OVER (PARTITION BY {column} ORDER BY ...) AS n\n"
-        f"{ask_for_all(first, column)}\n) AS numbered WHERE n <= ..."
-    )
-
-
 def _calls_itself(first: QuerySpan) -> bool:
     """Whether the loop is a function that calls itself, by the line on which it does."""
     loop_site = first.loop_site
@@ -173,6 +177,8 @@ def _calls_itself(first: QuerySpan) -> bool:
 
 def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     sent = "One call of one function sent these statements from one instruction"
+    if spans[0].loop_id is None:
+        sent = "One line sent these statements, each when an attribute was read"
     if _calls_itself(spans[0]):
         sent = "Deeper and deeper calls of one function sent these statements from one instruction"
     known = all(span.parameter_fingerprint for span in spans)
@@ -221,6 +227,10 @@ RULE = Rule(
         trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
         trace(loop(3, "SELECT count(*) FROM posts WHERE author_id = ?"), name="a count for each user"),
         trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
+        trace(
+            [query(_LAZY, parameters=n, relationship="User.posts", call_site=line(1)) for n in range(5)],
+            name="one line that reads five objects by hand",
+        ),
         trace(loop(9, _LAST, offset_fingerprint="p1"), name="the last post of each author, no row skipped"),
         trace(loop(9, _VALID), name="the price that is valid at a date, for each product"),
         trace(
@@ -238,6 +248,17 @@ RULE = Rule(
     ),
     silent_on=(
         trace(_USERS, query(_LAZY, parameters=1, relationship="User.posts"), name="one plus one"),
+        trace(
+            [query(_LAZY, parameters=n, relationship="User.posts", call_site=line(1)) for n in range(2)],
+            name="two objects on one line",
+        ),
+        trace(
+            [
+                query(_LAZY, parameters=n, relationship="A.bs", call_site=line(1), context_id=1)
+                for n in (1, 2, 3)
+            ],
+            name="loads by one call into SQLAlchemy: that is eager-n-plus-one",
+        ),
         trace(loop(9, same_parameters=True), name="the same parameters each time: a duplicate"),
         trace([query(_LAZY, parameters=n, call_site=line(n)) for n in range(4)], name="four separate lines"),
         trace(
