@@ -31,8 +31,8 @@ Stays silent when
     SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by an
     OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
     already asks for a list of keys. It reads the schema, or sets something such as a role. It is asked once
-    under each setting: a tenant's, a role's. It failed and was tried again. The loop sends several shapes for
-    each row (that is m-plus-n).
+    under each setting. It failed and was tried again. The loop sends several shapes for each row (that is
+    m-plus-n). What was loaded together comes again with each object that a commit made stale (column-load).
 """
 
 from collections.abc import Iterator
@@ -49,9 +49,9 @@ from perfkit.rules._eager_loading import eager_loading, owner_of
 from perfkit.rules._first_rows import first_rows_of_all, keeps_first_rows
 from perfkit.rules._groups import (
     busiest_loop,
-    by_shape_and_line,
     have_different_parameters,
     indexes_of,
+    lazy_loads_by_hand,
     lookups,
     loops_of_several_shapes,
     spans_of,
@@ -80,19 +80,9 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2, min_on_one_line: int = 3) 
         own = [member for member in members if member[0] not in shared]
         if len(own) >= min_repeats and have_different_parameters(own):
             yield _finding(trace, own, sources)
-    for members in by_shape_and_line(trace, _is_lazy_load):
-        if len(members) >= min_on_one_line and have_different_parameters(members) and _are_by_hand(members):
+    for members in lazy_loads_by_hand(trace):
+        if len(members) >= min_on_one_line and have_different_parameters(members):
             yield _finding(trace, members, sources)
-
-
-def _is_lazy_load(span: QuerySpan) -> bool:
-    return span.relationship is not None and span.context_id == 0 and span.status == "ok"
-
-
-def _are_by_hand(members: list[Member]) -> bool:
-    """Whether one line read attribute after attribute: no loop, nor several threads or tasks."""
-    senders = {(span.loop_id, span.thread_id, span.task_id) for _, span in members}
-    return len(senders) == 1 and members[0][1].loop_id is None
 
 
 def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
@@ -211,6 +201,7 @@ _USERS = query(
     call_site=line(1, "users = session.scalars(select(User))"),
 )
 _LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
+_EXPIRED = loop(9, "SELECT * FROM users WHERE id = ?", column_load="User", column_load_kind="expired")
 _LAST = "SELECT id FROM posts WHERE author_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 _VALID = "SELECT price FROM prices WHERE product_id = ? AND since <= ? ORDER BY since DESC LIMIT ?"
 _RETRY: dict[str, Any] = {"call_site": line(3), "loop_site": line(2), "loop_id": 1}
@@ -223,6 +214,10 @@ RULE = Rule(
     fires_on=(
         trace(
             _USERS, loop(100, _LAZY, relationship="User.posts"), name="a relationship is loaded for each user"
+        ),
+        trace(
+            alternating(_EXPIRED, loop(9, _LAZY, relationship="User.posts", loop_id=2)),
+            name="a relationship of objects that a commit expired, never loaded together",
         ),
         trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
         trace(loop(3, "SELECT count(*) FROM posts WHERE author_id = ?"), name="a count for each user"),
@@ -258,6 +253,11 @@ RULE = Rule(
                 for n in (1, 2, 3)
             ],
             name="loads by one call into SQLAlchemy: that is eager-n-plus-one",
+        ),
+        trace(
+            query("SELECT posts.id FROM posts WHERE posts.author_id IN (…)"),
+            alternating(_EXPIRED, loop(9, _LAZY, relationship="User.posts", loop_id=2)),
+            name="loaded together, and again with each object that a commit expired: that is column-load",
         ),
         trace(loop(9, same_parameters=True), name="the same parameters each time: a duplicate"),
         trace([query(_LAZY, parameters=n, call_site=line(n)) for n in range(4)], name="four separate lines"),
