@@ -265,7 +265,7 @@ class Recorder:
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,
-            context_id=record.context_id,
+            context_id=self._loops.call_of(record.serial),
             consumed_rows=record.consumed_rows,
             driver=record.driver,
             connection_id=record.connection_id,

@@ -29,12 +29,13 @@ class QuerySpan:
         call_site: the program's line that sent it.
         loop_id: equal for all statements that one activation of one loop sent; `loop_site` is its line.
         relationship: the attribute of the ORM whose access sent it, for example `User.posts`; `owner_bases`
-            are the mapped classes that its owner inherits from. `to_many` is whether it leads to many objects,
-            and `relationship_part` what Django was asked of it where that is not all: some of `filter`,
-            `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
+            are the mapped classes that its owner inherits from. `to_many` is whether it leads to many
+            objects, and `relationship_part` what Django was asked of it where that is not all: some of
+            `filter`, `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
         thread_id: who sent it, together with `task_id`.
         batch_size: the number of parameter sets of an `executemany`.
-        context_id: equal for the statements that one call into SQLAlchemy sent.
+        context_id: equal for statements that read attributes within one call into a library, as
+            `immediateload` does; 0 for all others.
         column_load: the columns that a single object was loaded again for; `column_load_kind` is why.
         driver: what sent it.
         connection_id: the number of its connection in the block.
