@@ -47,7 +47,6 @@ from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.rules._eager_loading import eager_loading
-from perfkit.rules._first_rows import first_rows_of_all, keeps_first_rows
 from perfkit.rules._groups import (
     busiest_loop,
     have_different_parameters,
@@ -57,14 +56,12 @@ from perfkit.rules._groups import (
     loops_of_several_shapes,
     spans_of,
 )
-from perfkit.rules._key_lists import ask_for_all, count_for_all
+from perfkit.rules._lookups import lookup_advice
 from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
-    is_count,
     is_row_lookup_in_loop,
-    key_column,
 )
 
 
@@ -156,30 +153,7 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...], *, is_walk: bool) -> 
     if first.relationship:
         what = eager_loading([first], sources, is_recursive=is_walk)
         return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
-    column = key_column(first)
-    if is_count(first):
-        return _group_advice(first, column)
-    if _calls_itself(first):
-        return (
-            "Each call needs the answer of the one before it: ask for the whole chain at once by a recursive "
-            "query.\nWITH RECURSIVE chain AS (... UNION ALL ... JOIN chain ON ...)"
-            "        -- SQLAlchemy: select(...).cte(recursive=True)"
-        )
-    if column and keeps_first_rows(first, column):
-        return first_rows_of_all(first, column)
-    if column:
-        return (
-            "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
-            + ask_for_all(first, column)
-        )
-    return "Ask once, before the loop, for everything that the loop needs: a join, or a list of keys."
-
-
-def _group_advice(first: QuerySpan, column: str | None) -> str:
-    """Of numbers about rows, one statement gives them all; the rows themselves are not needed."""
-    advice = f"Count all by one statement before the loop, grouped by {column or 'the key'}; keys without"
-    snippet = count_for_all(first, column) if column else "SELECT key, count(*) ... GROUP BY key"
-    return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
+    return lookup_advice(first, calls_itself=_calls_itself(first))
 
 
 def _calls_itself(first: QuerySpan) -> bool:
