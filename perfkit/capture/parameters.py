@@ -51,8 +51,12 @@ def values_in_text(statement: str) -> tuple[str, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _offset_place(statement: str) -> int | str | None:
-    """The index or the name of the parameter that is a statement's only OFFSET."""
+def offset_place(statement: str) -> int | str | None:
+    """The index or the name of the parameter that is a statement's OFFSET; `None` where it has not just one.
+
+    SQLite's dialect of SQLAlchemy writes `LIMIT ? OFFSET ?` though nobody skips rows, so the text alone does
+    not say whether a loop walks over pages. Every statement asks: a text is read once.
+    """
     found = _OFFSET.search(statement)
     if found is None or "offset" in found[2].lower() or "POSTCOMPILE" in found[2]:
         return None
@@ -62,23 +66,16 @@ def _offset_place(statement: str) -> int | str | None:
     return -1 - len(_BOUND.findall(found[2])) if name in ("?", "%s") else name
 
 
-def offset_value(statement: str, parameters: object) -> int | None:
-    """How many rows a statement skips, to be told apart from other offsets; `None` where it is not known.
-
-    SQLite's dialect of SQLAlchemy writes `LIMIT ? OFFSET ?` though nobody skips rows, so the text alone does
-    not say whether a loop walks over pages. Every statement asks: the text is read once.
-    """
-    place = _offset_place(statement)
-    if place is None:
-        return None
+def number_at(parameters: object, place: int | str) -> int | None:
+    """The whole number at this place of the parameters, or `None` where there is none."""
     kind = type(parameters)
+    if kind is not dict and not (kind in (tuple, list) and type(place) is int):
+        return None
     try:
-        if kind is dict or (kind in (tuple, list) and type(place) is int):
-            value = parameters[place]  # type: ignore[index]
-            return value if type(value) is int else None
+        value = parameters[place]  # type: ignore[index]
     except (KeyError, IndexError):
-        pass
-    return None
+        return None
+    return value if type(value) is int else None
 
 
 class ParameterNames:

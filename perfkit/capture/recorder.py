@@ -15,7 +15,7 @@ from perfkit.capture.fingerprint import fingerprint, operation_name, shape_id
 from perfkit.capture.loans import Loan, Loans
 from perfkit.capture.loops import LoopFinder
 from perfkit.capture.overflow import Overflow
-from perfkit.capture.parameters import ParameterNames, digest, offset_value, values_in_text
+from perfkit.capture.parameters import ParameterNames, digest, number_at, offset_place, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
 from perfkit.capture.samples import StatementSample, finished_samples
@@ -130,7 +130,8 @@ class Recorder:
             with self._folding:
                 self._background_count += 1
         record.parameters = digest(parameters)
-        record.offset = offset_value(record.shape_source, parameters)
+        if (place := offset_place(record.shape_source)) is not None:
+            record.offset = number_at(parameters, place)
         if self._shown is not None and len(self._shown) < KEPT:
             self._shown[record.serial] = shown_parameters(parameters)
         record.parameter_count = len(parameters) if isinstance(parameters, _SIZED) else None

@@ -27,7 +27,7 @@ Thresholds
     statements takes a millisecond or two even under a profiler, so something in the loop waits.
 
 Stays silent when
-    A write happened in between, or something was set: a tenant, a role, the search path. The text may answer
+    A write happened in between, or another tenant, role or search path was set. The text may answer
     differently by design: now(), random(), nextval(). The row is locked. The parameters are not known. It
     reads the schema or pings the connection. It polls.
 """
@@ -44,7 +44,8 @@ from perfkit.model.query import Member, QuerySpan, busy_ms
 from perfkit.model.trace import Trace
 from perfkit.rules._polling import is_polling
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import is_catalogue, is_read, is_volatile
+from perfkit.rules._settings import Settings
+from perfkit.rules._statements import changes_setting, is_catalogue, is_read, is_volatile
 
 _PINGS = ("SELECT ?", "SELECT 1", "select ?")
 
@@ -126,13 +127,17 @@ def _runs_without_write(trace: Trace) -> Iterator[list[Member]]:
     """Equal statements to one database, split wherever something was written."""
     # Two pools may lead to two databases, as with shards or tenants: the same question, another answer.
     pools = {use.connection_id: use.pool_id for use in trace.pool.uses} if trace.pool else {}
-    runs: dict[tuple[str, str, int], list[Member]] = {}
+    settings = Settings(trace)
+    runs: dict[tuple[str, str, int, int], list[Member]] = {}
     for index, span in enumerate(trace.queries or ()):
+        if changes_setting(span):
+            continue
         if not is_read(span):
             yield from runs.values()
             runs = {}
         elif span.parameter_fingerprint is not None and _is_candidate(span):
-            question = (span.fingerprint, span.parameter_fingerprint, pools.get(span.connection_id, 0))
+            place = pools.get(span.connection_id, 0), settings.under(index)
+            question = (span.fingerprint, span.parameter_fingerprint, *place)
             runs.setdefault(question, []).append((index, span))
     yield from runs.values()
 
@@ -233,6 +238,13 @@ RULE = Rule(
         _block(
             "a loop works for ten milliseconds on each row",
             _spread(alternating(loop(6, _RATE, same_parameters=True), loop(6)), 11.0),
+        ),
+        trace(
+            alternating(
+                loop(9, "SELECT set_config(?, ?, ?)", same_parameters=True),
+                loop(9, _RATE, same_parameters=True, loop_id=2),
+            ),
+            name="the same tenant is set each time",
         ),
         _block("asked twice, with work in between", _spread([query(_RATE, parameters="vat")] * 3, 11.0)),
         trace(

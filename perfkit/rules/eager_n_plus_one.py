@@ -20,7 +20,7 @@ Thresholds
 Stays silent when
     The statements come from a loop of yours (that is n-plus-one). Eager loading asks for lists of keys, as
     `selectinload` does. One line touches several objects by hand, one after the other (n-plus-one says so
-    from three on), or in tasks or threads (that is fan-out).
+    from five on), or in tasks or threads (that is fan-out).
 """
 
 from collections.abc import Iterator

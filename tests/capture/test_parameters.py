@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.capture.parameters import ParameterNames, offset_value
+from perfkit.capture.parameters import ParameterNames, number_at, offset_place
 
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary())
 
@@ -75,7 +75,7 @@ def test_dates_and_lists_of_plain_values_are_compared():
     ],
 )
 def test_the_value_of_an_offset_is_found_whichever_way_a_driver_binds_it(statement, parameters):
-    assert offset_value(statement, parameters) == 40
+    assert number_at(parameters, offset_place(statement)) == 40
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,6 @@ def test_the_value_of_an_offset_is_found_whichever_way_a_driver_binds_it(stateme
     ],
 )
 def test_an_offset_that_is_not_there_or_not_bound_is_unknown(statement, parameters):
-    assert offset_value(statement, parameters) is None
+    place = offset_place(statement)
+
+    assert place is None or number_at(parameters, place) is None

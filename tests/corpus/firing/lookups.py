@@ -176,6 +176,15 @@ def the_same_setting_beside_slow_work(session):
         session.scalar(select(Author.id).where(Author.country_id == country_id))  # line
 
 
+@fires("duplicate-query", statements=16, kind=REPEATED, on="postgresql")
+def the_same_setting_of_one_tenant(engine):
+    """Each transaction names its tenant, who is the same all along."""
+    for _ in range(8):  # loop
+        with engine.begin() as connection:
+            connection.execute(select(func.set_config("app.tenant", "north", True)))
+            connection.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
+
+
 @fires("duplicate-query", statements=3, kind=REPEATED)
 def three_helpers_ask_the_same(session):
     """No loop: three parts of the program do not know of each other."""

@@ -111,8 +111,8 @@ def cleared_and_written_anew(engine):
         session.execute(insert(Event).values([{"kind": "a"}, {"kind": "b"}]))
 
 
-@silent(statements=3)
-def two_objects_by_hand(session):
-    """The two sides of a comparison will always be two."""
-    first, second = session.scalars(select(Author).limit(2)).all()
-    return len(first.books) > len(second.books)
+@silent(statements=4)
+def three_objects_by_hand(session):
+    """What is compared by hand will always be three."""
+    first, second, third = session.scalars(select(Author).limit(3)).all()
+    return {len(first.books), len(second.books), len(third.books)}
