@@ -18,7 +18,7 @@ Thresholds
 
 Stays silent when
     The statements come from a loop of yours (that is n-plus-one). Eager loading asks for lists of keys, as
-    `selectinload` does. One line touches one or two objects.
+    `selectinload` does. One line touches one or two objects, or more of Django's, which has no such strategy.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,9 @@ def eager_n_plus_one(trace: Trace, *, min_repeats: int = 3) -> Iterator[Finding]
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    return span.relationship is not None and span.loop_id is None and span.status == "ok"
+    # Django has no such strategy: there a line reads what it reads.
+    is_load = span.relationship is not None and span.driver == "sqlalchemy"
+    return is_load and span.loop_id is None and span.status == "ok"
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
@@ -100,6 +102,13 @@ RULE = Rule(
         trace(
             [query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE) for n in range(2)],
             name="two objects on one line",
+        ),
+        trace(
+            [
+                query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE, driver="django")
+                for n in range(3)
+            ],
+            name="three objects of Django's on one line",
         ),
         unmeasured(),
     ),

@@ -102,6 +102,13 @@ def django_two_lines(authors):
     authors.get(pk=2)
 
 
+@silent(statements=4, on="django")
+def django_three_on_one_line(authors):
+    """Three authors are compared by hand: no strategy of loading sends these."""
+    first, second, third = authors.all()[:3]
+    first.books.count(), second.books.count(), third.books.count()
+
+
 @silent(statements=1, on="django")
 def django_a_query_set_used_twice(authors):
     """A query set keeps its rows: the second loop sends nothing."""
