@@ -1,5 +1,6 @@
 """The README says what is there; where it lists things, a failure prints the right list."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -113,6 +114,27 @@ def test_every_command_is_known_to_the_command_line(capsys):
 
     for command in ("tour", "lab", "report", "data", "doctor", "rule"):
         assert re.search(rf"^\s+{command}\b", help_text, re.MULTILINE)
+
+
+def test_a_smaller_shop_is_asked_for_as_the_readme_says(capsys):
+    from perfkit import lab
+    from perfkit.cli import main
+    from perfkit.lab.settings import parse_scale
+
+    assert "perfkit tour --scale small" in README
+    with pytest.raises(SystemExit):
+        main(["tour", "--help"])
+    assert "--scale SCALE" in capsys.readouterr().out
+
+    called = re.search(r'lab\.open_shop\("(\w+)", scale="(\w+)"\)', README)
+    inspect.signature(lab.open_shop).bind(called[1], scale=called[2])
+    assert parse_scale(called[2]).name == "small"
+
+
+def test_async_functions_are_awaited_as_the_readme_says():
+    called = re.search(r"await perfkit\.verify_async\((\w+), (\w+), target_ms=(\d+)\)", README)
+
+    inspect.signature(perfkit.verify_async).bind(called[1], called[2], target_ms=called[3])
 
 
 def test_every_linked_file_is_there():

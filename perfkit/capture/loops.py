@@ -24,6 +24,8 @@ _tokens = itertools.count(1)
 _finders: set[int] = set()
 
 
+# Statements that one call of a library sent are remembered up to this many: no more are kept one by one.
+_MOST_CALLS = 20_000
 _NEW: "tuple[Visit | None, bool]" = (None, True)
 
 
@@ -35,6 +37,7 @@ class LoopFinder:
         _finders.add(self._token)
         self._loops: dict[int, Instruction] = {}
         self._first_of_loop: dict[int, int] = {}
+        self._calls: dict[int, int] = {}
         self._ids = itertools.count(1)
         self._positions: dict[tuple[int, int, int | None], Position] = {}
         self._paths = LoopPaths()
@@ -63,7 +66,9 @@ class LoopFinder:
             if entered is not None:
                 sender = innermost if is_access and call is None and innermost else entered
                 if sender is not entered:
-                    if not self._visit(sender, place, serial)[1]:
+                    visit, is_new = self._visit(sender, place, serial)
+                    if not is_new:
+                        self._within_one_call(visit, serial)
                         return self._position(own, None)  # eager loading, called by another library
                     new.append(sender)
                 visit, is_new = self._visit(entered, place, serial)
@@ -72,6 +77,8 @@ class LoopFinder:
                     # the line we want. One that loops for itself, as eager loading in chunks, is no loop.
                     # A template or a serialiser that walks over objects is called from it as well.
                     is_loop = call is not None or sender is not entered
+                    if is_access and not is_loop:
+                        self._within_one_call(visit, serial)
                     loop_id = self._prove(visit, own) if visit and is_loop else None
                     return self._position(call or own, loop_id)
                 new.append(entered)
@@ -98,6 +105,10 @@ class LoopFinder:
     def loop_of(self, serial: int, loop_id: int | None) -> int | None:
         """The loop of a statement, now that the block is over: its first statement learns of it last."""
         return self._first_of_loop.get(serial, loop_id)
+
+    def call_of(self, serial: int) -> int:
+        """A number for the call of a library that read this and other attributes one by one; 0 for none."""
+        return self._calls.get(serial, 0)
 
     def instruction(self, loop_id: int | None) -> Instruction | None:
         """The loop's place in the code; `None` for no loop."""
@@ -164,6 +175,11 @@ class LoopFinder:
         loop_id = self._prove(visit, own)
         mark.seen[place][inner.f_lasti].loop_id = loop_id  # for the level below it
         return loop_id
+
+    def _within_one_call(self, visit: Visit | None, serial: int) -> None:
+        """The library's frame that was entered sent this shape before, and did not return in between."""
+        if visit is not None and len(self._calls) < _MOST_CALLS:
+            self._calls[visit.first_serial] = self._calls[serial] = visit.first_serial + 1
 
     def _prove(self, visit: Visit, frame: FrameType) -> int:
         if visit.loop_id is None:

@@ -158,4 +158,4 @@ def _column_load(state: Any, load: Any, compile_options: Any) -> OrmLoad:
     if state.expired:
         return OrmLoad(None, owner, "expired", is_access=True)
     column = f"{owner}.{', '.join(names)}" if names else owner
-    return OrmLoad(None, column, "deferred", is_access=True)
+    return OrmLoad(None, column, "deferred", is_access=True, owner_bases=_bases(state.mapper))

@@ -9,7 +9,7 @@ class Record:
     """A statement while it runs. Mutable and small: there may be a million of them."""
 
     __slots__ = (
-        "batch_size", "connection_id", "consumed", "context_id", "driver", "end", "error_type",
+        "batch_size", "connection_id", "consumed", "driver", "end", "error_type",
         "is_background", "load", "offset", "parameter_count", "parameters", "position", "returned_bytes",
         "rows", "serial", "shape_source", "start", "system_name", "task_id", "thread_id",
     )  # fmt: skip
@@ -32,7 +32,6 @@ class Record:
         self.thread_id = 0
         self.task_id: str | None = None
         self.batch_size = 1
-        self.context_id = 0
         self.connection_id = 0
         self.is_background = False
 

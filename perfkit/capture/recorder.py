@@ -18,7 +18,7 @@ from perfkit.capture.overflow import Overflow
 from perfkit.capture.parameters import ParameterNames, digest, offset_value, values_in_text
 from perfkit.capture.places import Places
 from perfkit.capture.record import Record
-from perfkit.capture.samples import StatementSample
+from perfkit.capture.samples import StatementSample, finished_samples
 from perfkit.capture.shown_parameters import shown_parameters
 from perfkit.capture.transactions import Frame, TransactionKind, Transactions
 from perfkit.model.connection import PoolActivity, TransactionCounts, TransactionEvent
@@ -234,7 +234,7 @@ class Recorder:
             spans,
             self._transactions.events(self.block_start, self._loops, places),
             (end - self.block_start) * 1000,
-            self._finished_samples(spans),
+            finished_samples(self._samples, spans),
             tuple(self._notes),
             self._loans.activity(self.block_start, self._loops, places),
             self._overflow.finished(places),
@@ -265,7 +265,7 @@ class Recorder:
             thread_id=record.thread_id,
             task_id=record.task_id,
             batch_size=record.batch_size,
-            context_id=record.context_id,
+            context_id=self._loops.call_of(record.serial),
             consumed_rows=record.consumed_rows,
             driver=record.driver,
             connection_id=record.connection_id,
@@ -275,19 +275,6 @@ class Recorder:
             parameters=self._shown.get(record.serial) if self._shown is not None else None,
             **record.load.span_fields(),
         )
-
-    def _finished_samples(self, spans: tuple[QuerySpan, ...]) -> tuple[StatementSample, ...]:
-        groups: dict[str, list[QuerySpan]] = {}
-        for span in spans:
-            groups.setdefault(span.fingerprint, []).append(span)
-        for shape_source, sample in self._samples.items():
-            sample.fingerprint = shape_id(fingerprint(shape_source, sample.engine.dialect.name))
-            members = groups.get(sample.fingerprint)
-            if not members:
-                continue  # its shape came after those that are kept
-            sample.executions, sample.call_site = len(members), members[0].call_site
-            sample.total_ms = sum(span.duration_ms for span in members)
-        return tuple(self._samples.values())
 
 
 def _current_task() -> "asyncio.Task[Any] | None":

@@ -4,12 +4,15 @@ Samples never enter a trace: they hold the user's values. They exist so that a p
 the parameters that the statement really had, and are dropped when the block has been judged.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from perfkit.capture.fingerprint import fingerprint, shape_id
 from perfkit.model.location import CodeLocation
+from perfkit.model.query import QuerySpan
 
 
 @dataclass(slots=True)
@@ -28,3 +31,25 @@ class StatementSample:
     total_ms: float = 0.0
     call_site: CodeLocation | None = None
     in_cursor: bool = False
+
+
+def finished_samples(
+    samples: Mapping[str, StatementSample], spans: Iterable[QuerySpan]
+) -> tuple[StatementSample, ...]:
+    """The samples of a block that is over, with what its statements say of them.
+
+    Args:
+        samples: by the text that their shape comes from.
+        spans: the statements of the block that are kept one by one.
+    """
+    groups: dict[str, list[QuerySpan]] = {}
+    for span in spans:
+        groups.setdefault(span.fingerprint, []).append(span)
+    for shape_source, sample in samples.items():
+        sample.fingerprint = shape_id(fingerprint(shape_source, sample.engine.dialect.name))
+        members = groups.get(sample.fingerprint)
+        if not members:
+            continue  # its shape came after those that are kept
+        sample.executions, sample.call_site = len(members), members[0].call_site
+        sample.total_ms = sum(span.duration_ms for span in members)
+    return tuple(samples.values())

@@ -138,7 +138,6 @@ class SqlalchemyHooks:
             # The compiled text is the same however long a list is, and whatever a comment hook appends.
             shape_source = statement if compiled is None else compiled.string
             record = recorder.new(shape_source, dialect.name, "sqlalchemy")
-            record.context_id = id(context)
             if compiled is not None:
                 record.load = orm_load(context, self._known_loads)
             is_batch = context.executemany

@@ -93,6 +93,9 @@ def _verify(shell: Shell, arguments: argparse.Namespace) -> VerificationResult:
 
 
 def _function(shell: Shell, name: str) -> Callable[[], object]:
+    alone, call, _ = name.partition("(")
+    if call:
+        raise MagicError(f"%verify: give the function by its name alone, {alone}: %verify calls it itself.")
     found = variable(shell.user_ns, name)
     if not callable(found):
         hint = " Results are for %compare." if issubclass(type(found), _RESULTS) else ""

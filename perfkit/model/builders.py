@@ -61,7 +61,6 @@ def loop(
             call_site=site,
             loop_site=loop_site,
             loop_id=loop_id,
-            context_id=1000 * loop_id + number,
             **fields,
         )
         for number in range(count)

@@ -13,26 +13,41 @@ class QuerySpan:
 
     The names follow OpenTelemetry's `db.*` conventions.
 
-    `start_ms` counts from the start of the block. `parameter_fingerprint` tells equal parameters from
-    different ones without keeping them, `None` where they could not be compared; `offset_fingerprint` does
-    so for the value of its OFFSET alone, where that is a parameter. `returned_rows` are the
-    rows that the database sent and `consumed_rows` those that the program read, `None` where that cannot
-    be told. `returned_bytes` is the size of those rows on the wire, estimated from a few of them; `None`
-    where it is unknown. `loop_id` is equal for all statements that one activation of one loop sent, and
-    `loop_site` is that loop's line. `entity` names the classes of the ORM whose objects it loads, such as
-    `User`, or `User, aliased(Post)`, or writes, where that is known; `relationship` is the attribute whose
-    access sent the statement, for example `User.posts`, `owner_bases` and `entity_bases` are the mapped
-    classes that its owner and `entity` inherit from. `to_many` is whether it leads to many objects, `None`
-    where that is unknown, and `relationship_part` what Django was asked of it where that is not all: some
-    of `filter`, `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
-    `eager_paths` are the relationships that it loads along, each as the way there and the class at its end:
-    `("User.posts", "Post.tags", "Tag")`; `column_load` names the columns that a single object was loaded
-    again for, and `column_load_kind` why. `batch_size` is the number of parameter sets of an `executemany`.
-    Statements with the same `context_id` were sent by one call into SQLAlchemy. `driver` is what sent the
-    statement, `connection_id` numbers the block's connections. A statement of a task or thread that was at
-    work before the block began is `is_background`: those are in `Trace.background_queries` only.
-    `parameters` are the bound values as text, each cut at 100 characters, only where the person asked for
-    them (`measure(parameters=True)`, `%%querycount --params`); those of an `executemany` are never kept.
+    Attributes:
+        query_text: the statement, with a `?` for each value.
+        fingerprint: equal for all statements of one shape.
+        operation_name: its first word, such as `SELECT`.
+        system_name: the kind of database, such as `postgresql`.
+        duration_ms: how long it took; `start_ms` counts from the start of the block.
+        parameter_fingerprint: tells equal parameters from different ones without keeping them; `None` where
+            they could not be compared. `offset_fingerprint` does so for the value of its OFFSET alone, where
+            that is a parameter.
+        returned_rows: rows that the database sent, `None` where that cannot be told; `consumed_rows` are
+            those that the program read.
+        returned_bytes: the size of those rows on the wire, estimated from a few of them.
+        status: whether it failed, and with what `error_type`.
+        call_site: the program's line that sent it.
+        loop_id: equal for all statements that one activation of one loop sent; `loop_site` is its line.
+        relationship: the attribute of the ORM whose access sent it, for example `User.posts`; `owner_bases`
+            are the mapped classes that its owner inherits from. `to_many` is whether it leads to many
+            objects, and `relationship_part` what Django was asked of it where that is not all: some of
+            `filter`, `order`, `values`, `first`, `slice`, `count`, `exists`, `aggregate` and `links`.
+        thread_id: who sent it, together with `task_id`.
+        batch_size: the number of parameter sets of an `executemany`.
+        context_id: equal for statements that read attributes within one call into a library, as
+            `immediateload` does; 0 for all others.
+        column_load: the columns that a single object was loaded again for; `column_load_kind` is why.
+        driver: what sent it.
+        connection_id: the number of its connection in the block.
+        is_background: sent by a task or thread that was at work before the block began; such statements are
+            in `Trace.background_queries` only.
+        parameter_count: how many values were bound.
+        parameters: the values as text, each cut at 100 characters, only where the person asked for them
+            (`measure(parameters=True)`, `%%querycount --params`); never those of an `executemany`.
+        entity: the classes of the ORM whose objects it loads, such as `User`, or `User, aliased(Post)`, or
+            writes; `entity_bases` are those that they inherit from.
+        eager_paths: the relationships that it loads along, each as the way there and the class at its end:
+            `("User.posts", "Post.tags", "Tag")`.
     """
 
     query_text: str

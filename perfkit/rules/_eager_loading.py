@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from perfkit.model.query import QuerySpan
 from perfkit.rules._django_loading import django_loading
 from perfkit.rules._key_lists import model_of
-from perfkit.rules._orm_classes import entities, has_alias, loads_owner_of, owner_of
+from perfkit.rules._orm_classes import attribute_of_load, entities, has_alias, loads_owner_of, owner_of
 from perfkit.rules._sources import Source
 from perfkit.rules._statements import loads_collection
 
@@ -89,7 +89,8 @@ def _code(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool =
     heir = entity if not way and root and owner in root.span.entity_bases else owner
     options = [".".join([*before, *_options(chain, heir, is_recursive=is_recursive)]) for chain in chains]
     if not way and entity in first.owner_bases:
-        options.insert(0, f"selectin_polymorphic({entity}, [{owner}])")
+        polymorphic = f"selectin_polymorphic({entity}, [{owner}])"  # which loads the columns of heirs as well
+        options = [polymorphic] if first.column_load else [polymorphic, *options]
     names = sorted({option.partition("(")[0] for chain in options for option in chain.split(").")})
     return [
         f"from sqlalchemy.orm import {', '.join(names)}",
@@ -98,7 +99,7 @@ def _code(chains: Sequence[_Chain], root: Source | None, *, is_recursive: bool =
 
 
 def _options(chain: _Chain, heir: str, *, is_recursive: bool = False) -> list[str]:
-    names = [load.relationship or "" for load in chain]
+    names = [attribute_of_load(load) for load in chain]
     if heir:
         names[0] = f"{heir}.{names[0].partition('.')[2]}"
     if is_recursive:  # which joinedload cannot be
@@ -119,6 +120,8 @@ def _links_to(load: QuerySpan, sources: Sequence[Source]) -> _Chain:
 
 def _strategy(load: QuerySpan) -> str:
     """A join for one row, a second statement for many."""
+    if load.column_load:
+        return "undefer"
     to_many = loads_collection(load) if load.to_many is None else load.to_many
     return "selectinload" if to_many else "joinedload"
 

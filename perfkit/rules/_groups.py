@@ -10,6 +10,7 @@ from perfkit.model.connection_times import ConnectionTimes
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._reloads import are_reloads
 from perfkit.rules._settings import Settings
 from perfkit.rules._statements import (
     holds_connection_on_purpose,
@@ -51,13 +52,26 @@ def by_shape_and_line(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -
 def lookups(trace: Trace, is_candidate: Callable[[QuerySpan], bool]) -> Iterator[list[Member]]:
     """The candidates as `by_shape_and_line` groups them, where one statement could ask for several of them.
 
-    That leaves out walks over pages and ranges, and what is asked once for each tenant, role or path.
+    That leaves out walks over pages and ranges, what is asked once for each tenant, role or path, and what a
+    commit or a refresh makes necessary again.
     """
     settings = Settings(trace)
     for members in by_shape_and_line(trace, is_candidate):
         together = settings.together(members)
-        if together and not is_walk(together):
+        if together and not (is_walk(together) or are_reloads(together, trace)):
             yield together
+
+
+def lazy_loads_by_hand(trace: Trace) -> Iterator[list[Member]]:
+    """Loads of a relationship by one line that read attribute after attribute, without a loop or tasks."""
+    for members in by_shape_and_line(trace, _is_lazy_load):
+        senders = {(span.loop_id, span.thread_id, span.task_id) for _, span in members}
+        if len(senders) == 1 and members[0][1].loop_id is None:
+            yield members
+
+
+def _is_lazy_load(span: QuerySpan) -> bool:
+    return span.relationship is not None and span.context_id == 0 and span.status == "ok"
 
 
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:

@@ -7,7 +7,12 @@ _ALIAS = "aliased("
 
 def owner_of(load: QuerySpan) -> str:
     """The class whose attribute a lazy load reads; empty for any other statement."""
-    return (load.relationship or "").partition(".")[0]
+    return attribute_of_load(load).partition(".")[0]
+
+
+def attribute_of_load(load: QuerySpan) -> str:
+    """The relationship or column that a lazy load reads: of several columns the first."""
+    return load.relationship or (load.column_load or "").partition(",")[0]
 
 
 def entities(source: QuerySpan) -> list[str]:

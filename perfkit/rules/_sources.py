@@ -8,7 +8,7 @@ from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._groups import by_shape_and_line
-from perfkit.rules._orm_classes import entities, loads_owner_of, way_to_owner
+from perfkit.rules._orm_classes import entities, loads_owner_of, owner_of, way_to_owner
 from perfkit.rules._statements import is_read
 
 # Loops in loops; nobody writes more.
@@ -72,7 +72,7 @@ class Sources:
         inner, first = members[0][1], members[0][0]
         earlier = [k for k in self._kinds if k[0][0] < first and _kind(k[0][1]) not in own]
         earlier.sort(key=lambda kind: kind[_number_before(kind, first) - 1][0], reverse=True)
-        if not inner.relationship:
+        if not owner_of(inner):
             elsewhere = [kind for kind in earlier if kind[0][1].loop_site != inner.loop_site]
             return _first(_around, elsewhere, members, rows) or _first(_alone, earlier, members, rows)
         owners = [kind for kind in earlier if loads_owner_of(inner, kind[0][1])]

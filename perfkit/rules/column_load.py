@@ -31,8 +31,11 @@ from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._eager_loading import eager_loading
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
+from perfkit.rules._orm_classes import entities
 from perfkit.rules._rule import Rule, severity_of
+from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 
 _WHY = {
     "deferred": "a deferred column is read after all",
@@ -49,26 +52,31 @@ def column_load(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         trace: a block whose queries were measured.
         min_repeats: statements from one line, at least.
     """
+    known = Sources(trace)
     for members in by_shape_and_line(
         trace, lambda span: span.column_load is not None and span.status == "ok"
     ):
         if len(members) >= min_repeats:
-            yield _finding(trace, members)
+            is_deferred = _kind(members[0][1]) == "deferred"
+            sources = known.of(members, all_sent(trace, members).count) if is_deferred else ()
+            yield _finding(trace, members, sources)
 
 
-def _finding(trace: Trace, members: list[Member]) -> Finding:
+def _finding(trace: Trace, members: list[Member], sources: tuple[Source, ...]) -> Finding:
     spans, sent = spans_of(members), all_sent(trace, members)
     count = sent.count
     first = spans[0]
     is_django = first.driver == _DJANGO
     why = _WHY[_kind(first)].format("refresh_from_db" if is_django else "session.refresh")
+    if sources and not set(first.owner_bases).isdisjoint(entities(sources[-1].span)):
+        why = f"the statement asks for the columns of {entities(sources[-1].span)[0]} alone"
     saving_ms = sent.busy_ms
     return Finding(
         code="PK104",
         rule="column-load",
         severity=severity_of(saving_ms, trace, round_trips=count),
         message=f"{count:,} statements load {first.column_load} again, object by object: {why}",
-        advice=_django_advice(first) if is_django else _advice(first),
+        advice=_django_advice(first) if is_django else _advice(first, sources),
         refutation=(
             f"{'Django' if is_django else 'SQLAlchemy'} sent these statements for objects it already had. It "
             "would be a false alarm if other programs change these rows meanwhile and the block needs to see "
@@ -77,6 +85,8 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         confidence=0.8,
         location=first.call_site,
         loop=busiest_loop(spans),
+        outer_loop=around_loop(sources),
+        cause=cause_of(sources),
         offenders=indexes_of(members),
         saving_ms=saving_ms,
         round_trips=count,
@@ -87,14 +97,9 @@ def _kind(span: QuerySpan) -> str:
     return span.column_load_kind or "deferred"
 
 
-def _advice(first: QuerySpan) -> str:
-    name = first.column_load or ""
-    owner = name.partition(".")[0]
+def _advice(first: QuerySpan, sources: tuple[Source, ...]) -> str:
     if _kind(first) == "deferred":
-        return (
-            "Ask for the column in the statement that loads the objects.\n"
-            f"from sqlalchemy.orm import undefer\nselect({owner}).options(undefer({name.partition(',')[0]}))"
-        )
+        return f"Ask for the column together with the objects: {eager_loading([first], sources)}"
     if _kind(first) == "expired":
         return (
             "Read what you need before the commit, or keep the objects as they are after it.\n"

@@ -2,7 +2,8 @@
 
 What it finds
     Statements for one relationship that SQLAlchemy sends from within one call, one for each parent: the
-    strategy is `immediateload`, or the model says `lazy="immediate"`.
+    strategy is `immediateload`, the model says `lazy="immediate"`, or an association proxy walks over the
+    parents.
 
 Why is this slow
     It is an N+1 that no loop of yours shows: each parent costs a round trip, merely earlier.
@@ -14,14 +15,16 @@ Use instead
     session.scalars(select(User).options(selectinload(User.posts))).all()
 
 Thresholds
-    min_repeats: 3 statements, so that one line which touches two objects is not taken for it.
+    min_repeats: 3 statements of one line, all from within calls that sent several.
 
 Stays silent when
     The statements come from a loop of yours (that is n-plus-one). Eager loading asks for lists of keys, as
-    `selectinload` does. One line touches one or two objects, or more of Django's, which has no such strategy.
+    `selectinload` does. One line touches several objects by hand, one after the other (n-plus-one says so
+    from three on), or in tasks or threads (that is fan-out).
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from perfkit.model.builders import line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
@@ -45,9 +48,8 @@ def eager_n_plus_one(trace: Trace, *, min_repeats: int = 3) -> Iterator[Finding]
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    # Django has no such strategy: there a line reads what it reads.
-    is_load = span.relationship is not None and span.driver == "sqlalchemy"
-    return is_load and span.loop_id is None and span.status == "ok"
+    is_within_call = span.context_id != 0 and span.loop_id is None
+    return is_within_call and span.relationship is not None and span.status == "ok"
 
 
 def _finding(trace: Trace, members: list[Member]) -> Finding:
@@ -59,14 +61,15 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
         code="PK103",
         rule="eager-n-plus-one",
         severity=severity_of(saving_ms, trace, round_trips=count - 1),
-        message=f"{count:,} statements where one would do: eager loading asks for {name} parent by parent",
+        message=f"{count:,} statements where one would do: one call loads {name} parent by parent",
         advice=(
-            f'Replace immediateload, or lazy="immediate" in the model, by selectinload for {name}.\n'
+            f'Replace immediateload, or lazy="immediate" in the model, by selectinload for {name}; before an '
+            "association proxy reads it, load it so.\n"
             f"select({name.partition('.')[0]}).options(selectinload({name}))"
         ),
         refutation=(
-            "One line sent these statements from within SQLAlchemy, for different parents. It would be a "
-            "false alarm if the line touches several objects by hand, one after the other."
+            "One call into SQLAlchemy sent these statements before it returned, for different parents. It "
+            "would be a false alarm if there are never more of them."
         ),
         confidence=0.8,
         location=spans[0].call_site,
@@ -79,6 +82,13 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
 _LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
 _SITE = line(1, "users = session.scalars(query).all()")
 
+
+def _parents(count: int, **fields: Any) -> list[QuerySpan]:
+    return [
+        query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE, **fields) for n in range(count)
+    ]
+
+
 RULE = Rule(
     code="PK103",
     name="eager-n-plus-one",
@@ -86,7 +96,7 @@ RULE = Rule(
     check=eager_n_plus_one,
     fires_on=(
         trace(
-            [query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE) for n in range(9)],
+            _parents(9, context_id=1),
             name="immediateload of nine parents",
         ),
     ),
@@ -100,16 +110,10 @@ RULE = Rule(
             name="selectinload in chunks",
         ),
         trace(
-            [query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE) for n in range(2)],
-            name="two objects on one line",
+            _parents(2, context_id=1),
+            name="two objects by one call",
         ),
-        trace(
-            [
-                query(_LAZY, parameters=n, relationship="User.posts", call_site=_SITE, driver="django")
-                for n in range(3)
-            ],
-            name="three objects of Django's on one line",
-        ),
+        trace(_parents(9), name="nine objects on one line, each by a call of its own"),
         unmeasured(),
     ),
 )

@@ -28,6 +28,7 @@ from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._eager_loading import eager_loading
 from perfkit.rules._groups import have_different_parameters, indexes_of, lookups, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import has_key_list, is_catalogue, is_read
@@ -48,7 +49,7 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    if span.loop_id is not None or span.relationship or span.status != "ok":
+    if span.loop_id is not None or span.context_id or span.status != "ok":
         return False
     return is_read(span) and not (is_catalogue(span) or has_key_list(span))
 
@@ -63,7 +64,7 @@ def _finding(trace: Trace, members: list[Member], workers: int) -> Finding:
         rule="fan-out",
         severity="worth it" if severity_of(saving_ms, trace, round_trips=count - 1) != "info" else "info",
         message=f"{count:,} statements of one shape from {workers} {kind}: an N+1 run side by side",
-        advice="Collect the keys, ask once for all of them (WHERE key IN ...), then hand the rows out.",
+        advice=_advice(spans[0]),
         refutation=(
             f"One line sent them from {workers} {kind} with different parameters. It would be a false alarm "
             "if the keys only become known one by one, in work that really is independent."
@@ -76,7 +77,14 @@ def _finding(trace: Trace, members: list[Member], workers: int) -> Finding:
     )
 
 
+def _advice(first: QuerySpan) -> str:
+    if first.relationship:
+        return f"Load {first.relationship} before the work is handed out: {eager_loading([first], [])}"
+    return "Collect the keys, ask once for all of them (WHERE key IN ...), then hand the rows out."
+
+
 _BY_KEY = "SELECT * FROM users WHERE id = ?"
+_LAZY = "SELECT users.id FROM users WHERE users.id = ?"
 _SITE = line(7, "session.get(User, user_id)")
 
 RULE = Rule(
@@ -93,6 +101,13 @@ RULE = Rule(
             [query(_BY_KEY, parameters=n, call_site=_SITE, thread_id=n) for n in range(6)],
             name="a thread pool",
         ),
+        trace(
+            [
+                query(_LAZY, parameters=n, relationship="Post.author", call_site=_SITE, task_id=f"Task-{n}")
+                for n in range(6)
+            ],
+            name="gather of one lazy load a task",
+        ),
     ),
     silent_on=(
         trace(loop(9, _BY_KEY), name="one thread, a proved loop"),
@@ -103,6 +118,15 @@ RULE = Rule(
         trace(
             [query(_BY_KEY, parameters=n, call_site=_SITE, task_id=f"Task-{n}") for n in range(3)],
             name="three tasks",
+        ),
+        trace(
+            [
+                query(
+                    _LAZY, parameters=n, relationship="Post.author", call_site=_SITE, task_id=f"Task-{n % 2}"
+                )
+                for n in range(4)
+            ],
+            name="two tasks with two lazy loads each",
         ),
         trace(
             [query("INSERT INTO t VALUES (?)", parameters=n, call_site=_SITE, thread_id=n) for n in range(9)],

@@ -1,11 +1,11 @@
 """A statement that a loop sends again and again, each time for another row.
 
 What it finds
-    One statement shape, sent at least twice by one loop with different parameters. The loop is proved: the
-    same call of the same function sent them from the same instruction (reference notes on queries,
-    section 4). Lazy loading of a relationship is the usual cause; a lookup by key in a loop is the other. A
-    loop in a loop is named with the one around it, and the option to paste leads from the objects of the
-    outermost, where they are loaded, to those of the inner one.
+    One statement shape, sent at least twice by one loop with different parameters; or a relationship that one
+    line loads for three objects by hand. The loop is proved: the same call of the same function sent them
+    from the same instruction (reference notes on queries, section 4). Lazy loading of a relationship is the
+    usual cause; a lookup by key in a loop is the other. A loop in a loop is named with the one around it, and
+    the option to paste leads from the objects of the outermost, where they are loaded, to the inner ones.
 
 Why is this slow
     Each statement pays a round trip to the database, besides parsing, planning and turning rows into
@@ -24,14 +24,15 @@ Thresholds
     min_repeats: 2 statements. A proved loop with different parameters is the pattern itself, so the count
     ranks the finding instead of hiding it (Sentry waits for 5 and 50 ms, Scout for 5 and 150 ms: those are
     filters for production).
+    min_on_one_line: 3 lazy loads of a relationship by one line without a loop; two are often two by nature.
 
 Stays silent when
     The parameters are all equal (that is duplicate-query). The statements come from within one call into
-    SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by
-    an OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
+    SQLAlchemy: a flush, eager loading in chunks. Two separate lines sent one each. The loop walks pages by an
+    OFFSET that changes or by the last key. It reads ranges of ten rows or more on average. Each statement
     already asks for a list of keys. It reads the schema, or sets something such as a role. It is asked once
-    under each setting: a tenant's, a role's. It failed and was tried again. The loop sends several shapes for
-    each row (that is m-plus-n).
+    under each setting. It failed and was tried again. The loop sends several shapes for each row (that is
+    m-plus-n). What was loaded together comes again with each object that a commit made stale (column-load).
 """
 
 from collections.abc import Iterator
@@ -41,14 +42,17 @@ from typing import Any
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
 from perfkit.model.large_blocks import all_sent, kept_part
+from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.model.wording import counted
 from perfkit.rules._eager_loading import eager_loading
+from perfkit.rules._first_rows import first_rows_of_all, keeps_first_rows
 from perfkit.rules._groups import (
     busiest_loop,
     have_different_parameters,
     indexes_of,
+    lazy_loads_by_hand,
     lookups,
     loops_of_several_shapes,
     spans_of,
@@ -58,19 +62,19 @@ from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._sources import Source, Sources, around_loop, cause_of
 from perfkit.rules._statements import (
-    has_limit,
     is_count,
     is_row_lookup_in_loop,
     key_column,
 )
 
 
-def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
+def n_plus_one(trace: Trace, *, min_repeats: int = 2, min_on_one_line: int = 3) -> Iterator[Finding]:
     """Report each shape that one line sends in a proved loop.
 
     Args:
         trace: a block whose queries were measured.
         min_repeats: statements of one shape in the loop, at least.
+        min_on_one_line: lazy loads of one relationship by one line that no loop sends, at least.
     """
     sources = Sources(trace)
     shared = {index for members in loops_of_several_shapes(trace) for index in indexes_of(members)}
@@ -78,6 +82,9 @@ def n_plus_one(trace: Trace, *, min_repeats: int = 2) -> Iterator[Finding]:
         own = [member for member in members if member[0] not in shared]
         if len(own) >= min_repeats and have_different_parameters(own):
             yield _finding(trace, own, sources)
+    for members in lazy_loads_by_hand(trace):
+        if len(members) >= min_on_one_line and have_different_parameters(members):
+            yield _finding(trace, members, sources)
 
 
 def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
@@ -85,10 +92,7 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     first = spans[0]
     sent = all_sent(trace, members)
     loop_site = busiest_loop(spans)
-    sources = known.of(members, sent.count)
-    is_walk = _calls_itself(first) or (first.entity == owner_of(first) and not sources)
-    if is_walk and first.relationship:  # of a tree, the first statement loads the roots alone
-        sources = known.of(members, 1)
+    sources, is_walk = _sources(members, sent.count, known)
     needed = _still_needed(first, sources)
     if needed >= sent.count:  # an option would only change which statements are sent
         sources, needed = (), 1
@@ -96,20 +100,17 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
     saving_ms = sent.busy_ms * saved / sent.count
     what = f"loading {first.relationship}" if first.relationship else "asking for one row after another"
     around = around_loop(sources)
-    sender = "a loop in a loop" if around else "a loop"
-    if _calls_itself(first):
-        sender = "a function that calls itself"
     return Finding(
         code="PK101",
         rule="n-plus-one",
         severity=severity_of(saving_ms, trace, round_trips=saved),
         message=(
             f"{sent.count:,} statements where {'one' if needed == 1 else f'{needed:,}'} would do: "
-            f"{sender} sends one a row, {what}"
+            f"{_sender(first, around)} sends one a row, {what}"
         ),
         advice=_advice(first, sources, is_walk=is_walk),
         refutation=_refutation(spans),
-        confidence=0.8 if all(span.parameter_fingerprint for span in spans) else 0.6,
+        confidence=_confidence(spans),
         location=first.call_site,
         loop=loop_site,
         outer_loop=around,
@@ -119,6 +120,30 @@ def _finding(trace: Trace, members: list[Member], known: Sources) -> Finding:
         round_trips=saved,
         evidence=(_evidence(trace, sent.count, spans, sources),),
     )
+
+
+def _sources(members: list[Member], count: int, known: Sources) -> tuple[tuple[Source, ...], bool]:
+    """The statements whose rows the loop walks over, and whether it goes on with what it loads."""
+    first = members[0][1]
+    sources = known.of(members, count)
+    is_walk = _calls_itself(first) or (first.entity == owner_of(first) and not sources)
+    # Of a tree, the statement before the loop loads the roots alone.
+    return (known.of(members, 1) if is_walk and first.relationship else sources), is_walk
+
+
+def _sender(first: QuerySpan, around: CodeLocation | None) -> str:
+    if first.loop_id is None:
+        return "one line"
+    if _calls_itself(first):
+        return "a function that calls itself"
+    return "a loop in a loop" if around else "a loop"
+
+
+def _confidence(spans: tuple[QuerySpan, ...]) -> float:
+    """Surest where a loop is proved; lines that read several objects by hand may never read more."""
+    if spans[0].loop_id is None:
+        return 0.5
+    return 0.8 if all(span.parameter_fingerprint for span in spans) else 0.6
 
 
 def _still_needed(first: QuerySpan, sources: tuple[Source, ...]) -> int:
@@ -140,8 +165,8 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...], *, is_walk: bool) -> 
             "query.\nWITH RECURSIVE chain AS (... UNION ALL ... JOIN chain ON ...)"
             "        -- SQLAlchemy: select(...).cte(recursive=True)"
         )
-    if column and _keeps_first_rows(first, column):
-        return _top_rows_advice(first, column)
+    if column and keeps_first_rows(first, column):
+        return first_rows_of_all(first, column)
     if column:
         return (
             "Collect the keys before the loop, ask once for all of them, and look rows up in a dictionary.\n"
@@ -157,27 +182,6 @@ def _group_advice(first: QuerySpan, column: str | None) -> str:
     return f"{advice} rows are not in its answer: counts.get(key, 0).\n{snippet}"
 
 
-def _keeps_first_rows(first: QuerySpan, column: str) -> bool:
-    """Whether it asks for the first rows of each key; of a primary key there is one row anyway.
-
-    Django's `get` has a limit, and no order, to notice that a second row is there.
-    """
-    if first.driver == "django" and "ORDER BY" not in first.query_text:
-        return False
-    return has_limit(first) and column.replace('"', "").rpartition(".")[2] != "id"
-
-
-def _top_rows_advice(first: QuerySpan, column: str) -> str:
-    """A list of keys alone would lose the limit."""
-    return (
-        "Collect the keys before the loop and ask once for all of them. Number the rows of each key, so that "
-        "as many are kept as LIMIT keeps now (PostgreSQL has DISTINCT ON for one row, JOIN LATERAL for "
-        "several).\n"
-        f"SELECT * FROM (SELECT ..., row_number() OVER (PARTITION BY {column} ORDER BY ...) AS n\n"
-        f"{ask_for_all(first, column)}\n) AS numbered WHERE n <= ..."
-    )
-
-
 def _calls_itself(first: QuerySpan) -> bool:
     """Whether the loop is a function that calls itself, by the line on which it does."""
     loop_site = first.loop_site
@@ -186,6 +190,8 @@ def _calls_itself(first: QuerySpan) -> bool:
 
 def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     sent = "One call of one function sent these statements from one instruction"
+    if spans[0].loop_id is None:
+        sent = "One line sent these statements, each when an attribute was read"
     if _calls_itself(spans[0]):
         sent = "Deeper and deeper calls of one function sent these statements from one instruction"
     known = all(span.parameter_fingerprint for span in spans)
@@ -218,6 +224,7 @@ _USERS = query(
     call_site=line(1, "users = session.scalars(select(User))"),
 )
 _LAZY = "SELECT posts.id FROM posts WHERE ? = posts.author_id"
+_EXPIRED = loop(9, "SELECT * FROM users WHERE id = ?", column_load="User", column_load_kind="expired")
 _LAST = "SELECT id FROM posts WHERE author_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"
 _VALID = "SELECT price FROM prices WHERE product_id = ? AND since <= ? ORDER BY since DESC LIMIT ?"
 _RETRY: dict[str, Any] = {"call_site": line(3), "loop_site": line(2), "loop_id": 1}
@@ -231,9 +238,17 @@ RULE = Rule(
         trace(
             _USERS, loop(100, _LAZY, relationship="User.posts"), name="a relationship is loaded for each user"
         ),
+        trace(
+            alternating(_EXPIRED, loop(9, _LAZY, relationship="User.posts", loop_id=2)),
+            name="a relationship of objects that a commit expired, never loaded together",
+        ),
         trace(loop(3, "SELECT * FROM users WHERE id = ?"), name="a lookup by key in a short loop"),
         trace(loop(3, "SELECT count(*) FROM posts WHERE author_id = ?"), name="a count for each user"),
         trace(loop(5, "SELECT * FROM t WHERE a = ? AND b = ?"), name="a lookup by two columns in a loop"),
+        trace(
+            [query(_LAZY, parameters=n, relationship="User.posts", call_site=line(1)) for n in range(5)],
+            name="one line that reads five objects by hand",
+        ),
         trace(loop(9, _LAST, offset_fingerprint="p1"), name="the last post of each author, no row skipped"),
         trace(loop(9, _VALID), name="the price that is valid at a date, for each product"),
         trace(
@@ -251,6 +266,22 @@ RULE = Rule(
     ),
     silent_on=(
         trace(_USERS, query(_LAZY, parameters=1, relationship="User.posts"), name="one plus one"),
+        trace(
+            [query(_LAZY, parameters=n, relationship="User.posts", call_site=line(1)) for n in range(2)],
+            name="two objects on one line",
+        ),
+        trace(
+            [
+                query(_LAZY, parameters=n, relationship="A.bs", call_site=line(1), context_id=1)
+                for n in (1, 2, 3)
+            ],
+            name="loads by one call into SQLAlchemy: that is eager-n-plus-one",
+        ),
+        trace(
+            query("SELECT posts.id FROM posts WHERE posts.author_id IN (…)"),
+            alternating(_EXPIRED, loop(9, _LAZY, relationship="User.posts", loop_id=2)),
+            name="loaded together, and again with each object that a commit expired: that is column-load",
+        ),
         trace(loop(9, same_parameters=True), name="the same parameters each time: a duplicate"),
         trace([query(_LAZY, parameters=n, call_site=line(n)) for n in range(4)], name="four separate lines"),
         trace(

@@ -144,7 +144,7 @@ RULE = Rule(
         trace(loop(1, _LOCK), loop(50, _DONE), name="many rows locked at once, then updated row by row"),
     ),
     silent_on=(
-        trace([query(_INSERT, parameters=n, context_id=1) for n in range(50)], name="a flush"),
+        trace([query(_INSERT, parameters=n) for n in range(50)], name="a flush"),
         trace(loop(9, _INSERT, batch_size=1000), name="batches of a thousand"),
         trace(loop(3, _INSERT), name="three rows"),
         trace(

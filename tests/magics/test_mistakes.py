@@ -75,6 +75,8 @@ MISTAKES = [
     ("%verify ask", "%verify: the following arguments are required: AFTER."),
     ("%verify asc ask", "The notebook has no variable 'asc'. Did you mean 'ask'?"),
     ("%verify ask ask", "%verify: ask needs number, but is called without arguments."),
+    ("%verify ask() ask()", "%verify: give the function by its name alone, ask: %verify calls it itself."),
+    ("%verify asyncio.run(1) ask", "%verify: give the function by its name alone, asyncio.run: %verify"),
     ("%verify engine ask", "'engine' is a Engine, not a function without arguments."),
     ("%compare ask ask", "'ask' is a function, not a result."),
     ("%compare one two", "The notebook has no variable 'one'. Run the cell that defines it first."),

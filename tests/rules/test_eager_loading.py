@@ -5,11 +5,13 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import ForeignKey, Select, create_engine, event, func, select
 from sqlalchemy.orm import (
+    DeclarativeBase,
     Mapped,
     Session,
     aliased,
@@ -18,15 +20,23 @@ from sqlalchemy.orm import (
     relationship,
     selectin_polymorphic,
     selectinload,
+    undefer,
 )
 
+from perfkit.model.codec import trace_from_json, trace_to_json
 from perfkit.model.finding import Finding
+from perfkit.model.query import QueryTotals
+from perfkit.rules import diagnose
 from perfkit.session import measure
 from tests.corpus import models
 from tests.corpus.models import Author, Book, Tag, fill
 
 
-class Staff(models.Base):
+class Base(DeclarativeBase):
+    pass
+
+
+class Staff(Base):
     __tablename__ = "staff"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -37,17 +47,18 @@ class Staff(models.Base):
 class Boss(Staff):
     __tablename__ = "bosses"
     id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    level: Mapped[int] = mapped_column(default=3)
     reports: Mapped[list["BossReport"]] = relationship()
     __mapper_args__: ClassVar = {"polymorphic_identity": "boss"}
 
 
-class Desk(models.Base):
+class Desk(Base):
     __tablename__ = "desks"
     id: Mapped[int] = mapped_column(primary_key=True)
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
 
 
-class BossReport(models.Base):
+class BossReport(Base):
     __tablename__ = "boss_reports"
     id: Mapped[int] = mapped_column(primary_key=True)
     boss_id: Mapped[int] = mapped_column(ForeignKey("bosses.id"))
@@ -60,6 +71,7 @@ PASTED = {
     "joinedload": joinedload,
     "selectinload": selectinload,
     "selectin_polymorphic": selectin_polymorphic,
+    "undefer": undefer,
 }
 
 
@@ -68,6 +80,7 @@ def session():
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         fill(connection)
+        Base.metadata.create_all(connection)
     with Session(engine) as session:
         session.add_all(Boss(desks=[Desk()], reports=[BossReport(), BossReport()]) for _ in range(9))
         session.commit()
@@ -166,11 +179,26 @@ def of_heirs_alone(session, staff=select(Staff)):
             len(member.reports)
 
 
+def deferred(session, authors=AUTHORS):
+    for author in session.scalars(authors):
+        assert author.bio
+
+
+def deferred_behind_others(session, books=BOOKS.options(joinedload(Book.author))):
+    for book in session.scalars(books):
+        assert book.author.bio
+
+
+def columns_of_heirs(session, staff=select(Staff)):
+    for member in session.scalars(staff):
+        assert member.level
+
+
 PROGRAMS = [
     nested, nested_three_deep, two_for_each_inner_row, in_two_functions, collected_first,
     single_rows_then_a_collection, behind_what_is_joined, behind_what_is_selected, behind_two_that_are_eager,
     back_at_the_class_where_it_began, read_between_other_statements, objects_and_numbers, inherited,
-    of_heirs_alone,
+    of_heirs_alone, deferred, deferred_behind_others, columns_of_heirs,
 ]  # fmt: skip
 
 
@@ -232,6 +260,32 @@ def test_all_options_together_at_the_place_that_is_named_leave_one_statement_a_s
 def place_of_the_statement(work: Callable[..., object]) -> str:
     lines = inspect.getsource(work).splitlines()
     return next(line.strip() for line in lines if re.search(r"session\.(scalars|execute)\(", line))
+
+
+@pytest.mark.parametrize("work", PROGRAMS, ids=lambda work: work.__name__)
+def test_a_trace_that_was_saved_and_read_again_is_judged_alike(session, work):
+    session.expunge_all()
+    with measure("program") as m:
+        work(session)
+
+    assert diagnose(trace_from_json(trace_to_json(m.trace))) == m.diagnosis
+
+
+def test_beyond_the_bound_of_statements_the_sources_of_nested_loops_are_found_too(session):
+    session.expunge_all()
+    with measure("program") as m:
+        nested(session)
+    *kept, last = m.trace.queries or ()
+    rest = QueryTotals(
+        last.query_text, last.fingerprint, last.operation_name, 900, 9.0,
+        call_site=last.call_site, loop_site=last.loop_site, relationship=last.relationship,
+    )  # fmt: skip
+
+    found = diagnose(replace(m.trace, queries=tuple(kept), more_queries=(rest,))).findings
+
+    assert "923 statements where one would do: a loop in a loop" in found[0].message
+    assert found[0].cause == m.diagnosis.findings[0].cause
+    assert "selectinload(Author.books).selectinload(Book.reviews)" in found[0].advice
 
 
 def authors_of_unknown_origin(authors):

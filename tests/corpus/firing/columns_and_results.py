@@ -3,7 +3,7 @@
 # ruff: noqa: B018 - reading an attribute is what sends the statement
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from tests.corpus.models import Author, Sensor, Shelf
 from tests.corpus.program import fires
@@ -25,6 +25,24 @@ def expired_by_a_commit(session):
     session.commit()
     for author in reversed(authors):  # loop
         author.name  # line
+
+
+@fires("column-load", statements=18, kind=COLUMN)
+def expired_with_what_was_loaded_eagerly(session):
+    """The books come again with each author: they were loaded together, and the commit is the cause."""
+    authors = session.scalars(select(Author).options(selectinload(Author.books))).all()
+    session.commit()
+    for author in authors:  # loop
+        author.name  # line
+
+
+@fires("column-load", "n-plus-one", statements=17, kind=COLUMN)
+def expired_and_lazy_besides(session):
+    """Without the commit, the books would still be loaded author by author."""
+    authors = session.scalars(select(Author)).all()  # cause
+    session.commit()
+    for author in authors:  # loop
+        len(author.books)  # line
 
 
 @fires("column-load", statements=9, kind=COLUMN)

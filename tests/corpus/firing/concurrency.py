@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, immediateload
 
 from tests.corpus.models import Author, Setting
 from tests.corpus.program import fires
@@ -73,6 +73,26 @@ async def gather(async_engine):
             return await session.get(Author, key)  # line
 
     await asyncio.gather(*(load(key) for key in range(1, 9)))
+
+
+@fires("fan-out", statements=9, kind="lazy load", on="postgresql")
+async def gather_of_lazy_loads(async_engine):
+    """Objects of one session, each of which a task loads more of in a session of its own."""
+
+    async def titles(author):
+        async with AsyncSession(async_engine) as session:
+            merged = await session.merge(author, load=False)
+            return [book.title for book in await merged.awaitable_attrs.books]  # line
+
+    async with AsyncSession(async_engine) as session:
+        authors = (await session.scalars(select(Author))).all()
+    await asyncio.gather(*map(titles, authors))
+
+
+@fires("eager-n-plus-one", statements=9, kind="lazy load")
+async def immediate_in_a_coroutine(async_session):
+    """`immediateload`, called by SQLAlchemy from its greenlet."""
+    await async_session.scalars(select(Author).options(immediateload(Author.books)))  # line
 
 
 @fires("fan-out", statements=8, kind="repeated select", on="postgresql")

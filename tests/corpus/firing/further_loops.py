@@ -154,3 +154,14 @@ def a_setting_beside_each_lookup(session):
     for key in session.scalars(select(Author.id)).all():  # cause, loop
         session.scalar(select(Setting.value).where(Setting.name == "vat"))  # line
         session.scalar(select(Author.name).where(Author.id == key))  # line
+
+
+@fires(N, statements=4, kind="lazy load")
+def three_objects_by_hand(session):
+    """No loop, and no eager loading either: a helper reads one object after the other."""
+
+    def print_books(author):
+        return [book.title for book in author.books]  # line
+
+    first, second, third = session.scalars(select(Author).limit(3)).all()  # cause
+    print_books(first), print_books(second), print_books(third)

@@ -109,3 +109,10 @@ def cleared_and_written_anew(engine):
     with Session(engine) as session, session.begin():
         session.execute(delete(Event))
         session.execute(insert(Event).values([{"kind": "a"}, {"kind": "b"}]))
+
+
+@silent(statements=3)
+def two_objects_by_hand(session):
+    """The two sides of a comparison will always be two."""
+    first, second = session.scalars(select(Author).limit(2)).all()
+    return len(first.books) > len(second.books)
