@@ -45,8 +45,7 @@ def _calls(chains: Sequence[_Chain]) -> str:
 
 
 def _call(chain: _Chain) -> tuple[str, str]:
-    parts = (number for number, load in enumerate(chain) if load.relationship_part)
-    at = next(parts, None)
+    at = next((number for number, load in enumerate(chain) if not _is_whole(load)), None)
     if at is None:
         method = "prefetch_related" if any(map(_is_to_many, chain)) else "select_related"
         return method, f'"{_path(chain)}"'
@@ -58,6 +57,11 @@ def _call(chain: _Chain) -> tuple[str, str]:
         return "annotate", _annotation(load)
     query_set = f"{_owner(load)}.objects.annotate({_annotation(load)})"
     return "prefetch_related", f'Prefetch("{owners}", queryset={query_set})'
+
+
+def _is_whole(load: QuerySpan) -> bool:
+    """Whether all objects of the relation answer it, if with more columns than were asked for."""
+    return set(load.relationship_part) <= {"values"}
 
 
 def _is_to_many(load: QuerySpan) -> bool:
@@ -138,7 +142,11 @@ def _attribute(load: QuerySpan) -> str:
 
 
 def _note(load: QuerySpan) -> str:
-    read = f"# read {_owner(load).lower()}.{_attribute(load)} in the loop"
+    owner = _owner(load).lower()
+    if _is_whole(load):
+        rest = "calls such as .values() or .only() on it go round what was prefetched"
+        return f"# read {owner}.{_accessor(load)}.all() in the loop: {rest}"
+    read = f"# read {owner}.{_attribute(load)} in the loop"
     if _answer(load):
         return read
     return f"{read}: its .filter() or other call moves to the query set, as it goes round what was prefetched"

@@ -55,6 +55,34 @@ from perfkit.rules._rule import Rule, severity_of
 
 Idle = tuple[ConnectionUse, float]
 
+# What ends a loan, and a loan before the slow work and one after it.
+_BY_SQLALCHEMY = (
+    "close the session, or end the with block,",
+    "with Session(engine) as session:\n"
+    "    data = load(session)\n"
+    "result = slow_work(data)\n"
+    "with Session(engine) as session, session.begin():\n"
+    "    session.add(result)",
+)
+_BY_DRIVER = {
+    "psycopg": (
+        "end the with block",
+        "with pool.connection() as connection:\n"
+        "    data = load(connection)\n"
+        "result = slow_work(data)\n"
+        "with pool.connection() as connection:\n"
+        "    connection.execute(sql, result)",
+    ),
+    "asyncpg": (
+        "end the async with block",
+        "async with pool.acquire() as connection:\n"
+        "    data = await load(connection)\n"
+        "result = await slow_work(data)\n"
+        "async with pool.acquire() as connection:\n"
+        "    await connection.execute(sql, *result)",
+    ),
+}
+
 
 def connection_held_idle(
     trace: Trace,
@@ -139,19 +167,17 @@ def _finding(trace: Trace, times: ConnectionTimes, idle: list[Idle], waited_ms: 
     which = "A connection was" if len(idle) == 1 else f"{len(idle)} connections were"
     never = sum(use.released_ms is None for use, _ in idle)
     others = f"others waited {waited_ms:,.0f} ms for one" if waited_ms else "nobody waited for one"
+    statements = _statements(trace, times, idle)
+    drivers = [trace.queries[index].driver for index in statements if trace.queries]
+    close, code = _BY_DRIVER.get(drivers[0] if drivers else "", _BY_SQLALCHEMY)
     return Finding(
         code="PK503",
         rule="connection-held-idle",
         severity=severity_of(waited_ms, trace) if waited_ms else "info",
         message=f"{which} out for {held_ms:,.0f} ms and idle for {idle_ms:,.0f} ms of it; {others}",
         advice=(
-            "Give the connection back before the slow work and take one again for the result: close the "
-            "session, or end the with block, first.\n"
-            "with Session(engine) as session:\n"
-            "    data = load(session)\n"
-            "result = slow_work(data)\n"
-            "with Session(engine) as session, session.begin():\n"
-            "    session.add(result)"
+            f"Give the connection back before the slow work and take one again for the result: {close} first."
+            f"\n{code}"
         ),
         refutation=(
             "No statement ran on these connections meanwhile. It would be a false alarm if a driver that "
@@ -160,7 +186,7 @@ def _finding(trace: Trace, times: ConnectionTimes, idle: list[Idle], waited_ms: 
         confidence=0.8,
         location=idle[0][0].call_site,
         loop=idle[0][0].loop_site,
-        offenders=_statements(trace, times, idle),
+        offenders=statements,
         saving_ms=waited_ms or None,
         evidence=(f"{never} never given back",) if never else (),
     )

@@ -25,6 +25,7 @@ Stays silent when
     in a job queue: the next row is not known before, and one after the other is meant.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
@@ -39,6 +40,8 @@ from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import is_bulk_write, takes_lock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
+# Not of the rows that refer to it, which Django deletes along.
+_BY_A_KEY = re.compile(r'DELETE FROM ("?\w+"?) WHERE \1\."?id"? IN \(…\)')
 # A thread and a task.
 _Runner = tuple[int, str | None]
 
@@ -58,7 +61,14 @@ def write_loop(trace: Trace, *, min_repeats: int = 5) -> Iterator[Finding]:
 
 def _is_candidate(span: QuerySpan) -> bool:
     is_single_write = span.operation_name in _WRITES and span.batch_size == 1 and not is_bulk_write(span)
-    return is_single_write and span.loop_id is not None and span.status == "ok"
+    in_loop = span.loop_id is not None and span.status == "ok"
+    return in_loop and (is_single_write or _deletes_one_object(span))
+
+
+def _deletes_one_object(span: QuerySpan) -> bool:
+    """Whether Django's `delete()` of an object sent it: a list of one key, which no other list goes with."""
+    is_djangos = span.driver == "django" and span.entity is not None and span.parameter_count == 1
+    return is_djangos and _BY_A_KEY.fullmatch(span.query_text) is not None
 
 
 def _locking_reads(trace: Trace) -> dict[_Runner, list[int]]:
@@ -112,6 +122,7 @@ def _finding(trace: Trace, members: list[Member]) -> Finding:
 
 
 _INSERT = "INSERT INTO events (kind) VALUES (?)"
+_DELETE_BY_KEYS = "DELETE FROM events WHERE events.id IN (…)"
 _LOCK = "SELECT id FROM jobs WHERE NOT done LIMIT ? FOR UPDATE SKIP LOCKED"
 _DONE = "UPDATE jobs SET done = ? WHERE id = ?"
 
@@ -126,12 +137,30 @@ RULE = Rule(
         trace(loop(50, "DELETE FROM users WHERE id = ?"), name="delete row by row"),
         trace(loop(50, _INSERT, driver="django", entity="Event"), name="objects of Django's made one by one"),
         trace(loop(50, _INSERT, driver="psycopg"), name="insert row by row without an ORM"),
+        trace(
+            loop(50, _DELETE_BY_KEYS, driver="django", entity="Event", parameter_count=1),
+            name="objects of Django's deleted one by one",
+        ),
         trace(loop(1, _LOCK), loop(50, _DONE), name="many rows locked at once, then updated row by row"),
     ),
     silent_on=(
         trace([query(_INSERT, parameters=n) for n in range(50)], name="a flush"),
         trace(loop(9, _INSERT, batch_size=1000), name="batches of a thousand"),
         trace(loop(3, _INSERT), name="three rows"),
+        trace(
+            loop(9, _DELETE_BY_KEYS, driver="django", entity="Event", parameter_count=100),
+            name="a hundred objects of Django's at a time",
+        ),
+        trace(
+            loop(
+                9,
+                "DELETE FROM visits WHERE visits.event_id IN (…)",
+                driver="django",
+                entity="Visit",
+                parameter_count=1,
+            ),
+            name="rows that refer to an object, deleted along with it",
+        ),
         trace(
             loop(9, "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)"),
             name="old rows deleted in chunks",

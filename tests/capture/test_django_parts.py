@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.core import serializers
 from django.db import connections
 from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
 from django.db.models.manager import BaseManager, Manager
@@ -210,6 +211,33 @@ def test_a_whole_relation_is_prefetched_without_further_ado():
     (text,) = advice(whole)
 
     assert text.endswith('\nAuthor.objects.prefetch_related("books")')
+
+
+def columns():
+    for author in Author.objects.all():
+        list(author.books.values_list("title", flat=True))
+
+
+def test_columns_of_a_relation_are_read_from_its_objects():
+    (text,) = advice(columns)
+
+    def work():
+        assert [[book.title for book in author.books.all()] for author in pasted(text)] == [
+            ["0.0", "0.1"], ["1.0", "1.1"], ["2.0", "2.1"],
+        ]  # fmt: skip
+
+    assert statements(work) == 2
+    assert "# read author.books.all() in the loop" in text
+
+
+def serialized(books):
+    return serializers.serialize("json", books)
+
+
+def test_what_a_library_reads_of_a_relation_it_reads_from_what_was_prefetched():
+    (text,) = advice(lambda: serialized(Book.objects.all()))
+
+    assert statements(lambda: serialized(pasted(text))) == 2
 
 
 def one():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from perfkit.model.builders import EXAMPLE_TIME, commits, loop, query, trace
+from perfkit.model.builders import EXAMPLE_TIME, commits, loan, loop, pool, query, trace
 from perfkit.model.trace import Trace
 from perfkit.rules import diagnose
 
@@ -169,3 +169,21 @@ def test_the_result_of_slow_work_is_written_in_a_transaction_of_its_own(driver, 
 
     assert code in only_words_of(driver, finding).advice
     assert finding.rule == "idle-in-transaction"
+
+
+LOANS = [
+    ("psycopg", "with pool.connection() as connection:"),
+    ("asyncpg", "async with pool.acquire() as connection:"),
+    ("sqlalchemy", "with Session(engine) as session:"),
+]
+
+
+@pytest.mark.parametrize(("driver", "code"), LOANS)
+def test_a_connection_is_given_back_and_taken_again_as_its_pool_does_it(driver, code):
+    spans = [query("SELECT * FROM t WHERE id = ?", connection_id=1, driver=driver)]
+    block = trace(spans, duration_ms=1900.0, pool=pool(loan(0.0, None)))
+
+    (finding,) = diagnose(block).findings
+
+    assert code in only_words_of(driver, finding).advice
+    assert finding.rule == "connection-held-idle"

@@ -118,6 +118,14 @@ def django_delete_by_key_in_a_loop(reviews):
         reviews.filter(pk=key).delete()  # line
 
 
+@fires("write-loop", statements=10, on="django")
+def django_delete_in_a_loop(notes):
+    """`delete()` of each object, which sends a list of one key."""
+    notes.bulk_create([notes.model(text=f"note {number}") for number in range(8)])
+    for note in list(notes.all()):  # loop
+        note.delete()  # line
+
+
 @fires("column-load", statements=9, on="django")
 def django_refresh_in_a_loop(authors):
     """Each author was loaded just before."""

@@ -102,6 +102,13 @@ def django_two_lines(authors):
     authors.get(pk=2)
 
 
+@silent(statements=3, on="django")
+def django_two_on_one_line(authors):
+    """Two authors are compared by hand."""
+    first, second = authors.all()[:2]
+    first.books.count(), second.books.count()
+
+
 @silent(statements=1, on="django")
 def django_a_query_set_used_twice(authors):
     """A query set keeps its rows: the second loop sends nothing."""
