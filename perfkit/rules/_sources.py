@@ -1,5 +1,6 @@
 """Which statements gave a loop the rows that it walks over."""
 
+import functools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -38,8 +39,15 @@ class Sources:
     """Looks for the sources of the loops of one block."""
 
     def __init__(self, trace: Trace) -> None:
-        self._kinds = list(by_shape_and_line(trace, is_read))
-        self._tells_entities = any(kind[0][1].entity for kind in self._kinds)
+        self._trace = trace
+
+    @functools.cached_property
+    def _kinds(self) -> list[list[Member]]:
+        return list(by_shape_and_line(self._trace, is_read))
+
+    @functools.cached_property
+    def _tells_entities(self) -> bool:
+        return any(kind[0][1].entity for kind in self._kinds)
 
     def of(self, members: list[Member], rows: int, own: Iterable[Member] = ()) -> tuple[Source, ...]:
         """The 1 of N+1. A source that loads a relationship has a source itself, which comes before it.
