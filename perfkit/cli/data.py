@@ -1,4 +1,4 @@
-"""`perfkit data`: build, show, reset or stop the sample shop."""
+"""`perfkit data`: build, show, reset, stop or remove the sample shop."""
 
 import argparse
 from typing import Any
@@ -8,7 +8,7 @@ from perfkit.cli._shared import add_create_option, add_database_options, lab_err
 
 def add_to(commands: Any) -> None:
     """Add the subcommand and its own."""
-    parser = commands.add_parser("data", help="build, show, reset or stop the sample shop")
+    parser = commands.add_parser("data", help="build, show, reset, stop or remove the sample shop")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add(actions, "build", _build, "build the sample data unless it is there", create=True)
     _add(actions, "info", _info, "show what there is and how large it is", scale=False)
@@ -16,6 +16,8 @@ def add_to(commands: Any) -> None:
     reset.add_argument("name", nargs="?", default="shop", metavar="NAME", help="which shop; default: shop")
     stop = actions.add_parser("stop", help="stop the embedded server unless somebody uses it")
     stop.set_defaults(run=_stop)
+    remove = actions.add_parser("remove", help="stop the embedded server and delete all of its data")
+    remove.set_defaults(run=_remove)
 
 
 def _add(
@@ -74,4 +76,13 @@ def _stop(arguments: argparse.Namespace) -> int:
 
         down = stop()
     say("The embedded server is down." if down else "The embedded server is still used by another process.")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    with lab_errors():
+        from perfkit.lab import remove
+
+        folder = remove()
+    say(f"Deleted: the sample data in {folder}. To have them again: perfkit data build")
     return 0

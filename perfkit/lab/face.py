@@ -1,14 +1,18 @@
-"""What `perfkit data build`, `info` and `reset` do."""
+"""What `perfkit data build`, `info`, `reset`, `stop` and `remove` do."""
 
+import shutil
 from dataclasses import dataclass
 
 from perfkit.lab import external, templates
+from perfkit.lab.errors import LabError
 from perfkit.lab.failures import clear_errors
-from perfkit.lab.paths import home
+from perfkit.lab.paths import home, socket_folder
 from perfkit.lab.progress import Reporter
-from perfkit.lab.server import embedded_server, stop_server
+from perfkit.lab.server import cluster_path, embedded_server, stop_server
 from perfkit.lab.settings import parse_scale
 from perfkit.lab.shop import database_name
+
+_BESIDE_THE_SERVER = ("sqlite", "jupyter")
 
 
 @dataclass(frozen=True)
@@ -111,3 +115,28 @@ def stop() -> bool:
     """
     with clear_errors():
         return stop_server()
+
+
+def remove() -> str:
+    """Stop the embedded server and delete what the lab keeps: its databases and JupyterLab's settings.
+
+    Returns:
+        The folder, which is gone too unless something else is in it.
+
+    Raises:
+        LabError: another process still uses the server.
+    """
+    with clear_errors():
+        if not stop_server():
+            raise LabError(
+                "The embedded server is still used by another process, such as a notebook: end that first."
+            )
+        folder, cluster = home(), cluster_path()
+        if cluster.is_dir():
+            shutil.rmtree(socket_folder(cluster))
+            shutil.rmtree(cluster)
+        for name in _BESIDE_THE_SERVER:
+            shutil.rmtree(folder / name, ignore_errors=not (folder / name).exists())
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return str(folder)

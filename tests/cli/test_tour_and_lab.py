@@ -15,7 +15,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from perfkit import cli
+from perfkit import cli, lab
 from perfkit.cli import _checks, doctor, jupyter, tour
 
 
@@ -24,7 +24,9 @@ def home(tmp_path_factory, monkeypatch):
     """A lab of its own, whose server ends with the test."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("PERFKIT_HOME", str(folder))
-    return folder
+    yield folder
+    # As root it is not in that folder, which the server's account could not reach.
+    lab.remove()
 
 
 def run_command(*arguments, cwd, **variables):
@@ -78,7 +80,7 @@ def test_an_unknown_notebook_is_refused_with_the_ones_there_are(own_notebooks, c
     )
 
 
-def test_data_are_built_shown_reset_and_stopped(home, tmp_path):
+def test_data_are_built_shown_reset_stopped_and_removed(home, tmp_path):
     def data(*arguments):
         done = run_command("data", *arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -89,6 +91,9 @@ def test_data_are_built_shown_reset_and_stopped(home, tmp_path):
     assert "tiny" in data("info")
     assert "is as it was at first" in data("reset", "demo", "--scale", "tiny")
     assert "is down" in data("stop")
+    where = Path(data("remove").partition("sample data in ")[2].partition(".")[0])
+    assert not where.exists() or not any(where.iterdir())
+    assert "No sample data yet" in data("info")
 
 
 def test_the_doctor_finds_this_machine_well(home, capsys):
