@@ -9,6 +9,7 @@ from typing import Any
 
 from perfkit.capture.django_orm import django_load
 from perfkit.capture.live_objects import live_objects
+from perfkit.capture.orm import NO_LOAD, OrmLoad
 from perfkit.capture.patches import Function, Patches
 from perfkit.capture.record import Record
 from perfkit.capture.recorder import Recorder
@@ -104,13 +105,20 @@ class DjangoHooks:
             record = self._recorder.new(str(sql), vendor, "django")
             if many and isinstance(params, list | tuple):
                 record.batch_size = len(params)
-            record.load = django_load(frame)
+            record.load = self._load(frame)
             self._recorder.describe(record, frame, None if many else params, connection.connection)
             record.start = perf_counter()
         except Exception as error:
             self._miss(error)
             return None
         return record
+
+    def _load(self, frame: FrameType) -> OrmLoad:
+        try:
+            return django_load(frame)
+        except Exception as error:  # models and fields are the program's, or somebody else's
+            self._miss(error)
+            return NO_LOAD
 
     def _note_rows(self, record: Record, cursor: Any) -> None:
         try:

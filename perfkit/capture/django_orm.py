@@ -35,9 +35,10 @@ def django_load(frame: FrameType) -> OrmLoad:
     """
     frames = list(_django_frames(frame))
     for entry in frames:
-        compiler: Any = entry.f_locals.get("self")
-        if entry.f_code.co_name == "execute_sql" and type(compiler).__name__ in _WRITERS:
-            return OrmLoad(entity=_path_to(compiler.query.model), is_access=True)
+        if entry.f_code.co_name == "execute_sql":  # asking a frame for its variables copies them all
+            compiler: Any = entry.f_locals.get("self")
+            if type(compiler).__name__ in _WRITERS:
+                return OrmLoad(entity=_path_to(compiler.query.model), is_access=True)
     names = {entry.f_code.co_name for entry in frames}
     if "prefetch_related_objects" in names:
         return NO_LOAD

@@ -11,7 +11,7 @@ _FOR = (ast.For, ast.AsyncFor)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 # What a loop does once, as it begins. Python 3.11 says that it is at the loop, not at what that walks over.
-_BEGINNINGS = frozenset(dis.opmap[name] for name in ("GET_ITER", "GET_AITER", "GET_YIELD_FROM_ITER"))
+_BEGINNINGS = {dis.opmap.get(name) for name in ("GET_ITER", "GET_AITER", "GET_YIELD_FROM_ITER")}
 _Place = tuple[int, int]
 
 

@@ -48,6 +48,7 @@ UNNAMED = OrmLoad(is_access=True)
 _LOAD_OPTIONS = "_sa_orm_load_options"
 # The key of what reads the columns of a relationship that is loaded by a join.
 _JOINED = "eager_row_processor"
+_KEPT = ("CACHE_HIT", "CACHE_MISS")
 _MAX_KNOWN = 1_000
 # By the address of a path or a compiled statement's state, which is kept with it so that no other gets that.
 KnownLoads = dict[int, tuple[Any, OrmLoad]]
@@ -88,7 +89,9 @@ def _query(context: Any, known: KnownLoads) -> OrmLoad:
     found = known.get(id(state))
     if found is None:
         found = state, _asked(state, getattr(state, "_entities", ()))
-        _remember(known, found)
+        # The state of a statement that SQLAlchemy does not keep itself holds the program's own objects.
+        if getattr(getattr(context, "cache_hit", None), "name", None) in _KEPT:
+            _remember(known, found)
     return found[1]
 
 

@@ -57,7 +57,7 @@ def offset_place(statement: str) -> int | str | None:
     SQLite's dialect of SQLAlchemy writes `LIMIT ? OFFSET ?` though nobody skips rows, so the text alone does
     not say whether a loop walks over pages. Every statement asks: a text is read once.
     """
-    found = _OFFSET.search(statement)
+    found = _OFFSET.search(statement) if len(statement) <= _MAX_TEXT else None
     if found is None or "offset" in found[2].lower() or "POSTCOMPILE" in found[2]:
         return None
     name = found[1].removeprefix("%(").removesuffix(")s").strip(":$")

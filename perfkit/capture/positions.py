@@ -1,5 +1,6 @@
 """Places in the code while a block runs: kept as they are found, made readable when it is over."""
 
+import dis
 from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -29,7 +30,8 @@ def _line_in_template(frame: FrameType) -> int | None:
         return None
 
 
-# Bytes between PRECALL and CALL, the cache of PRECALL included.
+_PRECALL, _CALL = dis.opmap.get("PRECALL"), dis.opmap.get("CALL")
+# Bytes between the two, the cache of PRECALL included.
 _ONE_CALL = 4
 
 
@@ -44,13 +46,14 @@ def twin_of(code: CodeType, offset: int, others: Iterable[int]) -> int | None:
         offset: `f_lasti` of a frame of it.
         others: offsets at which frames of it were seen.
     """
-    near = [other for other in others if abs(other - offset) == _ONE_CALL]
-    if not near:
+    if _PRECALL is None:
         return None
-    positions = list(code.co_positions())
-    mine = positions[offset // 2]
-    known = mine[2] is not None  # the columns, which an interpreter may have been told to leave out
-    return next((other for other in near if known and positions[other // 2] == mine), None)
+    for other in others:
+        if abs(other - offset) == _ONE_CALL:
+            first, second = sorted((offset, other))
+            if code.co_code[first] == _PRECALL and code.co_code[second] == _CALL:
+                return other
+    return None
 
 
 class Position(NamedTuple):

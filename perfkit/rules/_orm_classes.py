@@ -36,5 +36,5 @@ def loads_owner_of(load: QuerySpan, source: QuerySpan) -> bool:
 def way_to_owner(load: QuerySpan, source: QuerySpan) -> tuple[str, ...]:
     """The relationships by which a statement loads the owners of a lazy load behind other objects."""
     owners = {owner_of(load), *load.owner_bases}
-    ways = (path[:-1] for path in source.eager_paths if path[-1] in owners)
+    ways = (path[:-1] for path in source.eager_paths if path[-1] in owners and len(path) > 1)
     return next(ways, ())

@@ -1,6 +1,7 @@
 """Equal questions that wait for another answer."""
 
 import itertools
+import re
 import statistics
 
 from perfkit.model.query import Member, QuerySpan
@@ -9,6 +10,8 @@ from perfkit.model.trace import Trace
 # Pauses in multiples of what a statement takes: of any two, and of a loop that sends nothing else.
 _PAUSES, _LOOP_PAUSES = 20.0, 5.0
 _MIN_POLLS = 3
+# A loop over data asks for each of them; one that waits counts, or has an end of its own.
+_COUNTS_TRIES = re.compile(r"\s*(?:while\b|(?:async\s+)?for\s+\w+\s+in\s+(?:range|count|itertools\.count)\()")
 
 
 def is_polling(run: list[Member], trace: Trace, gap_ms: float, loop_gap_ms: float) -> bool:
@@ -37,8 +40,10 @@ def _is_alone_in_loop(run: list[Member], trace: Trace) -> bool:
 
     The first test of a `while` is compiled apart from the others, and counts as before the loop.
     """
-    queries = trace.queries or ()
+    queries, loop = trace.queries or (), run[-1][1].loop_site
     if len(run) < _MIN_POLLS or any(span.loop_id is None for _, span in run[1:]):
+        return False
+    if loop is None or not _COUNTS_TRIES.match(loop.source_text):
         return False
     return not any(
         _sender(queries[number]) == _sender(span)

@@ -16,8 +16,8 @@ def are_reloads(members: list[Member], trace: Trace) -> bool:
     """Whether each of these lazy loads follows a new load of its owner, and was loaded together before.
 
     SQLAlchemy loads an expired object again together with what its model loads eagerly, one object at a time.
-    That it was loaded eagerly is seen by an earlier statement for the same table with a list of keys. Without
-    one, the attribute is loaded one by one anyway.
+    That it was loaded eagerly is told by an earlier statement, in old traces by one for the same table with a
+    list of keys. Without one, the attribute is loaded one by one anyway.
 
     Args:
         members: lazy loads of one relationship by one line.
@@ -28,8 +28,11 @@ def are_reloads(members: list[Member], trace: Trace) -> bool:
     queries = trace.queries or ()
     if not all(_follows_its_owner(queries, index) for index, _ in members):
         return False
-    table = _table(members[0][1])
-    return any(has_key_list(span) and _table(span) == table for span in queries[: members[0][0]])
+    relationship, table = members[0][1].relationship, _table(members[0][1])
+    earlier = queries[: members[0][0]]
+    if any(span.eager_paths for span in earlier):
+        return any(relationship in path for span in earlier for path in span.eager_paths)
+    return any(has_key_list(span) and _table(span) == table for span in earlier)
 
 
 def _follows_its_owner(queries: tuple[QuerySpan, ...], index: int) -> bool:

@@ -44,6 +44,8 @@ class Settings:
 
 
 def _name(span: QuerySpan) -> str:
+    if span.operation_name not in ("SET", "RESET", "USE"):  # set_config() names the setting by a value
+        return f"{span.fingerprint} {span.call_site}"
     found = _NAME.match(span.query_text)
     return (found[1] or found[0]).lower() if found else ""
 

@@ -1,13 +1,16 @@
 """Which statements gave a loop the rows that it walks over."""
 
 import functools
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from perfkit.model.large_blocks import kept_part
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.model.wording import counted
 from perfkit.rules._groups import by_shape_and_line
 from perfkit.rules._orm_classes import entities, loads_owner_of, owner_of, way_to_owner
 from perfkit.rules._statements import is_read
@@ -95,9 +98,9 @@ class Sources:
 
     def _along_others(self, source: Source | None, inner: QuerySpan) -> Source | None:
         """Of eager loading by a second statement the place is that of the first, which the program sends."""
-        if source is None:
-            return None
-        way = way_to_owner(inner, source.span)
+        way = way_to_owner(inner, source.span) if source else ()
+        if source is None or not way:
+            return source
         if source.span.entity:
             return replace(source, way=way)
         place, root = source.span.call_site, way[0].partition(".")[0]
@@ -114,6 +117,29 @@ def cause_of(sources: tuple[Source, ...]) -> CodeLocation | None:
 def around_loop(sources: tuple[Source, ...]) -> CodeLocation | None:
     """The loop around another one that sends statements of its own for what that walks over."""
     return sources[-1].span.loop_site if sources and sources[-1].is_around else None
+
+
+def fed_by(sources: tuple[Source, ...], trace: Trace) -> str:
+    """What gave a loop its rows, in words."""
+    if not sources:
+        return "no earlier statement of this block feeds the loop"
+    source = sources[-1]
+    rows = "an unknown number of rows" if source.rows is None else counted(source.rows, "row")
+    feeding = "the statement before the loop"
+    if source.is_around:
+        feeding = f"the {source.count:,} statements of the loop around it"
+    elif source.count > 1:
+        feeding = f"the {source.count:,} statements of an earlier loop"
+    return f"{feeding} returned {rows}{kept_part(trace) if source.count > 1 else ''}"
+
+
+def calls_itself(span: QuerySpan) -> bool:
+    """Whether the loop that sent it is a function that calls itself, by the line on which it does."""
+    if span.loop_site is None:
+        return False
+    name = re.escape(span.loop_site.function_name)
+    call = rf"(?<!def )(?<![\w.]){name}\(|\b(?:self|cls)\.{name}\("
+    return re.search(call, span.loop_site.source_text) is not None
 
 
 def _kind(span: QuerySpan) -> tuple[str, CodeLocation | None]:

@@ -28,6 +28,8 @@ _KEYSET = _Pattern(r"[<>]=?\s*\(?\?.*\bORDER\s+BY\b.*\b(LIMIT|FETCH)\b", re.DOTA
 _RANGE = _Pattern(
     r"\bBETWEEN\s+\?\S*\s+AND\s+\?|(?<![\w.\"])([\w.\"]+)\s*>=?\s*\?.*(?<![\w.\"])\1\s*<=?\s*\?", re.DOTALL
 )
+_RANGE_OF_KEYS = _Pattern(r"\b(?:\w+_)?id\"?\s*(?:BETWEEN\s+\?|>=?\s*\?)")
+_EQUAL = _Pattern(r"\bWHERE\b.*(?:[\w\"]\s*=\s*\?|\?(?:::[\w ]+)?\s*=)", re.DOTALL)
 _INCLUSIVE = _Pattern(r"[<>]=\s*\(?\?")
 _EQUAL_KEY = _Pattern(r"\b(?:\w*_)?id\"?\s*=\s*\?|\?(?:::[\w ]+)?\s*=\s*[\w.\"]*\b(?:\w*_)?id\b")
 _IN_LIST = _Pattern(r"\bIN\s*\(…\)|=\s*ANY\b")
@@ -38,7 +40,9 @@ _CHUNK = _Pattern(r"\bLIMIT\b|\bINSERT\b.*\bSELECT\b", re.DOTALL)
 _COUNT = _Pattern(r"^\s*SELECT\s+count\s*\(")
 _LIMIT = _Pattern(r"\bLIMIT\b")
 _JOIN = _Pattern(r"\bJOIN\b")
+_SKIPS_LOCKED = _Pattern(r"\bSKIP\s+LOCKED\b")
 _SETTING = _Pattern(r"^\s*(SET|RESET|USE)\b|\bset_config\s*\(")
+_ENDS = 2
 _STREAMS = ("COPY", "FETCH", "DECLARE", "LISTEN")
 _HELD = _Pattern(r"\bpg_(try_)?advisory_lock")
 
@@ -60,6 +64,11 @@ def takes_lock(span: QuerySpan) -> bool:
     return _LOCKS.found(span.query_text)
 
 
+def skips_locked(span: QuerySpan) -> bool:
+    """Whether it leaves out rows that others have locked, as a queue does."""
+    return _SKIPS_LOCKED.found(span.query_text)
+
+
 def is_catalogue(span: QuerySpan) -> bool:
     """Whether it asks for the schema, as reflection does, not for data."""
     return _CATALOGUE.found(span.query_text) or span.operation_name in ("PRAGMA", "SHOW", "EXPLAIN")
@@ -78,6 +87,16 @@ def is_keyset_page(span: QuerySpan) -> bool:
 def has_range(span: QuerySpan) -> bool:
     """Whether it compares something with both ends of a range."""
     return _RANGE.found(span.query_text)
+
+
+def has_range_of_keys(span: QuerySpan) -> bool:
+    """Whether the range is one of a column that is named like a key."""
+    return _RANGE_OF_KEYS.found(span.query_text)
+
+
+def compares_besides_range(span: QuerySpan) -> bool:
+    """Whether a column must be equal to a value that was bound beside the two ends of a range."""
+    return _EQUAL.found(span.query_text) and (span.parameter_count is None or span.parameter_count > _ENDS)
 
 
 def has_inclusive_bound(span: QuerySpan) -> bool:

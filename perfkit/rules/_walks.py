@@ -2,11 +2,13 @@
 
 from perfkit.model.query import Member
 from perfkit.rules._statements import (
+    compares_besides_range,
     compares_key,
     has_inclusive_bound,
     has_key_list,
     has_offset,
     has_range,
+    has_range_of_keys,
     is_keyset_page,
 )
 
@@ -22,8 +24,9 @@ def is_walk(members: list[Member]) -> bool:
     writes `LIMIT ? OFFSET ?` for SQLite wherever there is a LIMIT, as for the last post of each author. An
     offset that is not known may change.
 
-    A range, `BETWEEN ? AND ?`, is a batch where the statements return ten rows or more on average. Beside a
-    key that is compared with a value it narrows the rows of that key, and `product_id = ? AND since <= ?`
+    A range, `BETWEEN ? AND ?`, is a batch where the statements return ten rows or more on average: always if
+    it is one of keys, and of other columns if no value was bound to another one. Else it narrows the rows of
+    that value. And `product_id = ? AND since <= ?`
     with `ORDER BY` and `LIMIT` finds the one row that is valid then: those are lookups.
 
     Args:
@@ -41,4 +44,6 @@ def is_walk(members: list[Member]) -> bool:
     has_key = compares_key(first)
     if is_keyset_page(first):
         return not (has_key and has_inclusive_bound(first) and rows <= len(spans))
-    return has_range(first) and not (has_key or has_key_list(first)) and rows >= MIN_BATCH_ROWS * len(spans)
+    if not has_range(first) or has_key_list(first) or rows < MIN_BATCH_ROWS * len(spans):
+        return False
+    return has_range_of_keys(first) or not compares_besides_range(first)

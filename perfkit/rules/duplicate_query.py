@@ -225,6 +225,7 @@ RULE = Rule(
     check=duplicate_query,
     fires_on=(
         trace(loop(9, _RATE, same_parameters=True), name="a loop asks for the same row each time"),
+        _block("a loop that works on each row", _spread(loop(6, _RATE, same_parameters=True), 12.0)),
         trace(
             [query(_RATE, parameters="vat", call_site=line(n)) for n in (3, 8)],
             name="two helpers ask the same",
@@ -269,6 +270,14 @@ RULE = Rule(
             name="the same question for each tenant",
         ),
         trace(
+            alternating(
+                loop(9, "SELECT set_config(?, ?, ?)"),
+                loop(9, "SELECT set_config(?, ?, ?)", same_parameters=True, site=line(4), loop_id=2),
+                loop(9, _RATE, same_parameters=True, site=line(5), loop_id=3),
+            ),
+            name="the same question for each tenant, by a role that stays the same",
+        ),
+        trace(
             [query(text, parameters=()) for n in range(4) for text in (f"SET ROLE r{n}", _RATE)],
             name="the same question by each role",
         ),
@@ -281,7 +290,10 @@ RULE = Rule(
         trace([query("SELECT ?", parameters=()) for _ in range(4)], name="pings"),
         trace([query("SELECT relname FROM pg_class", parameters=()) for _ in range(4)], name="reflection"),
         _block("polling for a change", _spread([query(_RATE, parameters="vat")] * 4, 100.0)),
-        _block("polling every ten milliseconds", _spread(loop(6, _RATE, same_parameters=True), 11.0)),
+        _block(
+            "polling every ten milliseconds",
+            _spread(loop(6, _RATE, same_parameters=True, loop_site=line(2, "while not done():")), 11.0),
+        ),
         unmeasured(),
     ),
 )

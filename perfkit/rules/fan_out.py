@@ -49,7 +49,8 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
 
 
 def _is_candidate(span: QuerySpan) -> bool:
-    if span.loop_id is not None or span.context_id or span.status != "ok":
+    is_within_call = span.relationship is not None and span.context_id != 0
+    if span.loop_id is not None or is_within_call or span.status != "ok":
         return False
     return is_read(span) and not (is_catalogue(span) or has_key_list(span))
 

@@ -41,7 +41,7 @@ from typing import Any
 
 from perfkit.model.builders import alternating, line, loop, query, trace, unmeasured
 from perfkit.model.finding import Finding
-from perfkit.model.large_blocks import all_sent, kept_part
+from perfkit.model.large_blocks import all_sent
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
@@ -59,7 +59,7 @@ from perfkit.rules._groups import (
 from perfkit.rules._lookups import lookup_advice
 from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._sources import Source, Sources, around_loop, cause_of
+from perfkit.rules._sources import Source, Sources, around_loop, calls_itself, cause_of, fed_by
 from perfkit.rules._statements import (
     is_row_lookup_in_loop,
 )
@@ -123,7 +123,7 @@ def _sources(members: list[Member], count: int, known: Sources) -> tuple[tuple[S
     """The statements whose rows the loop walks over, and whether it goes on with what it loads."""
     first = members[0][1]
     sources = known.of(members, count)
-    is_walk = _calls_itself(first) or (first.entity == owner_of(first) and not sources)
+    is_walk = calls_itself(first) or (first.entity == owner_of(first) and not sources)
     # Of a tree, the statement before the loop loads the roots alone.
     return (known.of(members, 1) if is_walk and first.relationship else sources), is_walk
 
@@ -131,7 +131,7 @@ def _sources(members: list[Member], count: int, known: Sources) -> tuple[tuple[S
 def _sender(first: QuerySpan, around: CodeLocation | None) -> str:
     if first.loop_id is None:
         return "one line"
-    if _calls_itself(first):
+    if calls_itself(first):
         return "a function that calls itself"
     return "a loop in a loop" if around else "a loop"
 
@@ -153,20 +153,14 @@ def _advice(first: QuerySpan, sources: tuple[Source, ...], *, is_walk: bool) -> 
     if first.relationship:
         what = eager_loading([first], sources, is_recursive=is_walk)
         return f"Load {first.relationship} together with its {owner_of(first)} objects: {what}"
-    return lookup_advice(first, calls_itself=_calls_itself(first))
-
-
-def _calls_itself(first: QuerySpan) -> bool:
-    """Whether the loop is a function that calls itself, by the line on which it does."""
-    loop_site = first.loop_site
-    return loop_site is not None and f"{loop_site.function_name}(" in loop_site.source_text
+    return lookup_advice(first, calls_itself=calls_itself(first))
 
 
 def _refutation(spans: tuple[QuerySpan, ...]) -> str:
     sent = "One call of one function sent these statements from one instruction"
     if spans[0].loop_id is None:
         sent = "One line sent these statements, each when an attribute was read"
-    if _calls_itself(spans[0]):
+    if calls_itself(spans[0]):
         sent = "Deeper and deeper calls of one function sent these statements from one instruction"
     known = all(span.parameter_fingerprint for span in spans)
     values = "with different parameters" if known else "whose parameters could not be compared"
@@ -180,16 +174,7 @@ def _evidence(trace: Trace, count: int, spans: tuple[QuerySpan, ...], sources: t
     sets = {span.parameter_fingerprint for span in spans}
     first = f" among the first {len(spans):,}" if len(spans) < count else ""
     text = f"{count:,} statements of one shape, {counted(len(sets), 'different parameter set')}{first}"
-    if not sources:
-        return f"{text}; no earlier statement of this block feeds the loop"
-    source = sources[-1]
-    rows = "an unknown number of rows" if source.rows is None else counted(source.rows, "row")
-    feeding = "the statement before the loop"
-    if source.is_around:
-        feeding = f"the {source.count:,} statements of the loop around it"
-    elif source.count > 1:
-        feeding = f"the {source.count:,} statements of an earlier loop"
-    return f"{text}; {feeding} returned {rows}{kept_part(trace) if source.count > 1 else ''}"
+    return f"{text}; {fed_by(sources, trace)}"
 
 
 _USERS = query(
@@ -233,6 +218,10 @@ RULE = Rule(
         ),
         trace(loop(9, "SELECT * FROM rates WHERE day BETWEEN ? AND ?"), name="a range that holds one row"),
         trace(
+            loop(9, "SELECT * FROM prices WHERE ticker = ? AND day BETWEEN ? AND ?", returned_rows=99),
+            name="the same days of one ticker after another",
+        ),
+        trace(
             query(call_site=line(3), loop_site=line(2), loop_id=1),
             query(call_site=line(3), loop_site=line(2), loop_id=1),
             name="parameters that could not be compared",
@@ -267,6 +256,19 @@ RULE = Rule(
             name="a walk over the pages of one author",
         ),
         trace(loop(9, "SELECT * FROM t WHERE id > ? ORDER BY id LIMIT ?"), name="a walk over pages by key"),
+        trace(
+            loop(9, "SELECT * FROM t WHERE org_id = ? AND id BETWEEN ? AND ?", returned_rows=100),
+            name="ranges of keys within one organisation",
+        ),
+        trace(
+            loop(
+                9,
+                "SELECT * FROM t WHERE a = ? AND at >= ? AND at < ?",
+                returned_rows=99,
+                parameter_count=2,
+            ),
+            name="days of one kind, which the text names",
+        ),
         trace(
             loop(9, "SELECT * FROM t WHERE id BETWEEN ? AND ?", returned_rows=100),
             name="batches by ranges of keys",

@@ -37,7 +37,7 @@ from perfkit.model.trace import Trace
 from perfkit.rules._bulk_writes import write_together
 from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
-from perfkit.rules._statements import is_bulk_write, takes_lock
+from perfkit.rules._statements import compares_key, is_bulk_write, skips_locked, takes_lock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 # Not of the rows that refer to it, which Django deletes along.
@@ -72,10 +72,13 @@ def _deletes_one_object(span: QuerySpan) -> bool:
 
 
 def _locking_reads(trace: Trace) -> dict[_Runner, list[int]]:
-    """The numbers of the reads FOR UPDATE, by who sent them."""
+    """The numbers of the reads that lock whatever comes next, by who sent them.
+
+    One that locks the row of a known key takes no job: the rows could be locked together as well.
+    """
     found: dict[_Runner, list[int]] = {}
     for index, span in enumerate(trace.queries or ()):
-        if takes_lock(span):
+        if takes_lock(span) and (skips_locked(span) or not compares_key(span)):
             found.setdefault(_runner(span), []).append(index)
     return found
 
@@ -142,6 +145,10 @@ RULE = Rule(
             name="objects of Django's deleted one by one",
         ),
         trace(loop(1, _LOCK), loop(50, _DONE), name="many rows locked at once, then updated row by row"),
+        trace(
+            alternating(loop(9, "SELECT n FROM jobs WHERE id = ? FOR UPDATE"), loop(9, _DONE)),
+            name="rows of known keys, locked and updated one by one",
+        ),
     ),
     silent_on=(
         trace([query(_INSERT, parameters=n) for n in range(50)], name="a flush"),

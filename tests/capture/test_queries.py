@@ -2,11 +2,13 @@
 
 import asyncio
 import functools
+import gc
 import runpy
 import sqlite3
 import sys
 import sysconfig
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import jinja2
@@ -231,6 +233,39 @@ def test_lines_of_a_template_are_those_of_its_text(engine, tmp_path):
     assert {span.call_site.line_number for span in lazy} == {5}
     assert {span.call_site.source_text[:8] for span in lazy} == {"{% for b"}
     assert {span.loop_site.label for span in lazy} == {"authors.html:5 in root"}
+
+
+class Answer:
+    """Whose text is asked for."""
+
+    def __init__(self, session, number):
+        self.session, self.number = session, number
+
+    def __str__(self):
+        return str(self.session.scalar(select(Author.id).where(Author.id == self.number)))
+
+
+def test_two_values_in_one_text_are_two_places(engine):
+    def work():
+        with Session(engine) as session:
+            first, second = Answer(session, 1), Answer(session, 2)
+            return f"{first}{second}"
+
+    assert [span.loop_id for span in recorded(work).spans] == [None, None]
+
+
+def test_no_object_of_the_program_is_kept_by_a_statement_that_sqlalchemy_does_not_keep(engine):
+    def work():
+        author = Author(id=77)
+        gone = weakref.ref(author)
+        with Session(engine.execution_options(compiled_cache=None)) as session:
+            session.execute(select(Book).where(Book.author == author)).all()
+        del author
+        gc.collect()
+        return gone()
+
+    with measure("block"):
+        assert work() is None
 
 
 LIBRARY = """
