@@ -181,16 +181,22 @@ class SqlalchemyHooks:
         return send
 
     def _frame(self, kind: TransactionKind, connection: Connection, frame: FrameType) -> Frame | None:
-        """Count a begin, commit or rollback; `None` where it is perfkit's own."""
+        """Count a begin, commit or rollback; `None` where it is perfkit's own, or nothing is sent for it."""
         try:
             driver_connection = _driver_connection(connection)
             self.framing[id(driver_connection)] = kind
-            if connection.get_execution_options().get(INTERNAL_OPTION):
+            if connection.get_execution_options().get(INTERNAL_OPTION) or _is_in_autocommit(connection):
                 return None
             return self._recorder.transaction(kind, frame, driver_connection)
         except Exception as error:
             self._recorder.note(f"Some transactions were not counted ({type(error).__name__} in perfkit).")
             return None
+
+
+def _is_in_autocommit(connection: Connection) -> bool:
+    """Whether each statement commits itself: SQLAlchemy goes through the same motions all the same."""
+    ask = getattr(connection, "_is_autocommit_isolation", None)
+    return ask is not None and bool(ask())
 
 
 def _leave_connection_to_us(context: Any, at_work: dict[int, Any]) -> int | None:

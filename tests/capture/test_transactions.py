@@ -251,3 +251,46 @@ def test_a_begin_that_goes_with_a_statement_has_no_time_of_its_own(plan_server):
     begin, _ = psycopg_commit(plan_server).transactions
 
     assert begin.duration_ms is None
+
+
+AUTOCOMMIT = {
+    "of the engine": lambda url: create_engine(url, isolation_level="AUTOCOMMIT").connect(),
+    "of the connection": lambda url: (
+        create_engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+    ),
+}
+
+
+@pytest.mark.parametrize("connect", AUTOCOMMIT.values(), ids=AUTOCOMMIT)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_where_each_statement_commits_itself_no_transaction_is_counted(plan_server, database, connect):
+    connection = connect("sqlite://" if database == "sqlite" else plan_server)
+
+    def work():
+        connection.execute(text("SELECT 1")).all()
+        connection.commit()
+        connection.execute(text("SELECT 2")).all()
+        connection.rollback()
+
+    log = recorded(work)
+    connection.close()
+    connection.engine.dispose()
+
+    assert len(log.spans) == 2
+    assert log.transactions == ()
+
+
+def test_a_transaction_after_autocommit_is_counted_again(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/one.db")
+
+    def work():
+        with engine.connect() as connection:
+            own = connection.execution_options(isolation_level="AUTOCOMMIT")
+            own.execute(text("SELECT 1")).all()
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1")).all()
+
+    log = recorded(work)
+    engine.dispose()
+
+    assert [event.kind for event in log.transactions] == ["begin", "rollback"]
