@@ -3,7 +3,7 @@
 import re
 
 from perfkit.model.query import QuerySpan
-from perfkit.rules._key_lists import ask_for_all
+from perfkit.rules._key_lists import ask_for_all, attribute_of
 from perfkit.rules._statements import key_column
 
 _SET = re.compile(r"\bSET\s+(.*?)(?:\s+WHERE\b|$)", re.IGNORECASE | re.DOTALL)
@@ -59,7 +59,7 @@ def _by_django(span: QuerySpan) -> str:
             f"{words}; where all rows get the same value, by .filter(...).update(...).\n"
             f'{objects}.bulk_update(objects, ["{_only_column(span)}"]){cursor}'
         )
-    key = _plain(key_column(span) or "id")
+    key = attribute_of(key_column(span) or "id")
     which = f"{'pk' if key == 'id' else key}__in=keys"
     return f"Delete all rows by one statement after the loop.\n{objects}.filter({which}).delete(){cursor}"
 
@@ -68,8 +68,4 @@ def _only_column(span: QuerySpan) -> str:
     """The column that is set, where it is one: `save()` sets all, whichever has changed."""
     found = _SET.search(span.query_text)
     columns = _COLUMN.findall(found[1]) if found else []
-    return _plain(columns[0]) if len(columns) == 1 else "field"
-
-
-def _plain(column: str) -> str:
-    return column.replace('"', "").replace("`", "").rpartition(".")[2]
+    return attribute_of(columns[0]) if len(columns) == 1 else "field"

@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 
 from perfkit.model.query import QuerySpan
-from perfkit.rules._statements import has_limit
+from perfkit.rules._orm_classes import owner_of
+from perfkit.rules._statements import has_join, has_limit
 
 # Lazy loads that hang on each other, outermost first.
 _Chain = Sequence[QuerySpan]
@@ -15,7 +16,6 @@ _AGGREGATE = re.compile(r'SELECT (\w+)\("?\w+"?\."(\w+)"\)')
 _KEY = re.compile(r'"(\w+_id)" = \?')
 _ORDER = re.compile(r"\bORDER BY (.+?)(?: LIMIT\b.*| OFFSET\b.*)?$")
 _TERM = re.compile(r'"\w+"\."(\w+)" (?:ASC|(DESC))')
-_JOINS = re.compile(r"\bJOIN\b", re.IGNORECASE)
 _CLASSES = ("Avg", "Count", "Exists", "Max", "Min", "OuterRef", "Prefetch", "Q", "Sum")
 # What is asked of the objects besides which: an annotation of their owners answers it.
 _ANSWERS = ("count", "exists", "aggregate")
@@ -55,7 +55,7 @@ def _call(chain: _Chain) -> tuple[str, str]:
     owners = _path(chain[:at])
     if not owners:
         return "annotate", _annotation(load)
-    query_set = f"{_owner(load)}.objects.annotate({_annotation(load)})"
+    query_set = f"{owner_of(load)}.objects.annotate({_annotation(load)})"
     return "prefetch_related", f'Prefetch("{owners}", queryset={query_set})'
 
 
@@ -81,10 +81,6 @@ def _accessor(load: QuerySpan) -> str:
     return (load.relationship or "").rpartition(".")[2]
 
 
-def _owner(load: QuerySpan) -> str:
-    return (load.relationship or "").partition(".")[0]
-
-
 def _name(load: QuerySpan) -> str:
     """What query sets call it: `review` leads back where the attribute is `review_set`."""
     return _accessor(load).removesuffix("_set")
@@ -108,7 +104,7 @@ def _order(load: QuerySpan) -> str:
     """The arguments of `order_by`, where the statement sorts by columns of one table."""
     order = _ORDER.search(load.query_text)
     terms = [_TERM.fullmatch(term) for term in order[1].split(", ")] if order else []
-    if _JOINS.search(load.query_text) or not all(terms):
+    if has_join(load) or not all(terms):
         return "..."
     return ", ".join(f'"{"-" if term[2] else ""}{term[1]}"' for term in terms if term)
 
@@ -129,7 +125,7 @@ def _annotation(load: QuerySpan) -> str:
 
 def _owner_key(load: QuerySpan) -> str:
     """The foreign key that leads to the owner, where the statement reads its table alone."""
-    found = None if _JOINS.search(load.query_text) else _KEY.search(load.query_text)
+    found = None if has_join(load) else _KEY.search(load.query_text)
     return found[1] if found else "..."
 
 
@@ -142,7 +138,7 @@ def _attribute(load: QuerySpan) -> str:
 
 
 def _note(load: QuerySpan) -> str:
-    owner = _owner(load).lower()
+    owner = owner_of(load).lower()
     if _is_whole(load):
         rest = "calls such as .values() or .only() on it go round what was prefetched"
         return f"# read {owner}.{_accessor(load)}.all() in the loop: {rest}"

@@ -1,7 +1,7 @@
 """The first rows of each key, such as the last post of each author, by one statement for all keys."""
 
 from perfkit.model.query import QuerySpan
-from perfkit.rules._key_lists import ask_for_all
+from perfkit.rules._key_lists import ask_for_all, attribute_of
 from perfkit.rules._statements import has_limit
 
 
@@ -12,7 +12,7 @@ def keeps_first_rows(first: QuerySpan, column: str) -> bool:
     """
     if first.driver == "django" and "ORDER BY" not in first.query_text:
         return False
-    return has_limit(first) and column.replace('"', "").rpartition(".")[2] != "id"
+    return has_limit(first) and attribute_of(column) != "id"
 
 
 def first_rows_of_all(first: QuerySpan, column: str) -> str:

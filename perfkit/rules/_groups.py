@@ -74,6 +74,11 @@ def _is_lazy_load(span: QuerySpan) -> bool:
     return span.relationship is not None and span.context_id == 0 and span.status == "ok"
 
 
+def sender_of(span: QuerySpan) -> tuple[int, str | None]:
+    """The thread and the task that sent it."""
+    return span.thread_id, span.task_id
+
+
 def spans_of(members: list[Member]) -> tuple[QuerySpan, ...]:
     """The statements without their numbers."""
     return tuple(span for _, span in members)

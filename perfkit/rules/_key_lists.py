@@ -59,7 +59,7 @@ def count_for_all(span: QuerySpan, column: str) -> str:
 
 def attribute_of(column: str) -> str:
     """A column's name without its table and quotes."""
-    return column.replace('"', "").rpartition(".")[2]
+    return column.replace('"', "").replace("`", "").rpartition(".")[2]
 
 
 def model_of(span: QuerySpan) -> str:

@@ -4,8 +4,9 @@ import itertools
 import re
 import statistics
 
-from perfkit.model.query import Member, QuerySpan
+from perfkit.model.query import Member
 from perfkit.model.trace import Trace
+from perfkit.rules._groups import sender_of
 
 # Pauses in multiples of what a statement takes: of any two, and of a loop that sends nothing else.
 _PAUSES, _LOOP_PAUSES = 20.0, 5.0
@@ -46,11 +47,7 @@ def _is_alone_in_loop(run: list[Member], trace: Trace) -> bool:
     if loop is None or not _COUNTS_TRIES.match(loop.source_text):
         return False
     return not any(
-        _sender(queries[number]) == _sender(span)
+        sender_of(queries[number]) == sender_of(span)
         for (before, span), (after, _) in itertools.pairwise(run)
         for number in range(before + 1, after)
     )
-
-
-def _sender(span: QuerySpan) -> tuple[int, str | None]:
-    return span.thread_id, span.task_id

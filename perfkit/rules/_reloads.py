@@ -5,6 +5,7 @@ import re
 from perfkit.model.location import CodeLocation
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
+from perfkit.rules._orm_classes import owner_of
 from perfkit.rules._statements import has_key_list
 
 # So many relationships of one object are looked at.
@@ -42,8 +43,7 @@ def _follows_its_owner(queries: tuple[QuerySpan, ...], index: int) -> bool:
         if _sender(earlier) != _sender(span):
             return False
         if earlier.column_load_kind in ("expired", "refresh"):
-            owner = (span.relationship or "").partition(".")[0]
-            return earlier.column_load in (owner, *span.owner_bases)
+            return earlier.column_load in (owner_of(span), *span.owner_bases)
         if not earlier.relationship:
             return False
     return False

@@ -29,7 +29,7 @@ from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._eager_loading import eager_loading
-from perfkit.rules._groups import have_different_parameters, indexes_of, lookups, spans_of
+from perfkit.rules._groups import have_different_parameters, indexes_of, lookups, sender_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import has_key_list, is_catalogue, is_read
 
@@ -43,7 +43,7 @@ def fan_out(trace: Trace, *, min_repeats: int = 5, min_workers: int = 2) -> Iter
         min_workers: threads or tasks that sent them, at least.
     """
     for members in lookups(trace, _is_candidate):
-        workers = {(span.thread_id, span.task_id) for _, span in members}
+        workers = {sender_of(span) for _, span in members}
         if len(members) >= min_repeats and len(workers) >= min_workers and have_different_parameters(members):
             yield _finding(trace, members, len(workers))
 

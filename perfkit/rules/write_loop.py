@@ -35,7 +35,7 @@ from perfkit.model.large_blocks import all_sent
 from perfkit.model.query import Member, QuerySpan
 from perfkit.model.trace import Trace
 from perfkit.rules._bulk_writes import write_together
-from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, spans_of
+from perfkit.rules._groups import busiest_loop, by_shape_and_line, indexes_of, sender_of, spans_of
 from perfkit.rules._rule import Rule, severity_of
 from perfkit.rules._statements import compares_key, is_bulk_write, skips_locked, takes_lock
 
@@ -43,7 +43,7 @@ _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 # Not of the rows that refer to it, which Django deletes along.
 _BY_A_KEY = re.compile(r'DELETE FROM ("?\w+"?) WHERE \1\."?id"? IN \(…\)')
 # A thread and a task.
-_Runner = tuple[int, str | None]
+_Sender = tuple[int, str | None]
 
 
 def write_loop(trace: Trace, *, min_repeats: int = 5) -> Iterator[Finding]:
@@ -71,32 +71,28 @@ def _deletes_one_object(span: QuerySpan) -> bool:
     return is_djangos and _BY_A_KEY.fullmatch(span.query_text) is not None
 
 
-def _locking_reads(trace: Trace) -> dict[_Runner, list[int]]:
+def _locking_reads(trace: Trace) -> dict[_Sender, list[int]]:
     """The numbers of the reads that lock whatever comes next, by who sent them.
 
     One that locks the row of a known key takes no job: the rows could be locked together as well.
     """
-    found: dict[_Runner, list[int]] = {}
+    found: dict[_Sender, list[int]] = {}
     for index, span in enumerate(trace.queries or ()):
         if takes_lock(span) and (skips_locked(span) or not compares_key(span)):
-            found.setdefault(_runner(span), []).append(index)
+            found.setdefault(sender_of(span), []).append(index)
     return found
 
 
-def _runner(span: QuerySpan) -> _Runner:
-    return span.thread_id, span.task_id
-
-
-def _follow_locks(members: list[Member], locks: dict[_Runner, list[int]]) -> bool:
+def _follow_locks(members: list[Member], locks: dict[_Sender, list[int]]) -> bool:
     """Whether something was locked between each of these writes and the one before it."""
-    previous: dict[_Runner, int] = {}
+    previous: dict[_Sender, int] = {}
     for index, span in members:
-        runner = _runner(span)
-        numbers = locks.get(runner, [])
+        sender = sender_of(span)
+        numbers = locks.get(sender, [])
         before = bisect_left(numbers, index)
-        if not before or numbers[before - 1] < previous.get(runner, -1):
+        if not before or numbers[before - 1] < previous.get(sender, -1):
             return False
-        previous[runner] = index
+        previous[sender] = index
     return True
 
 
